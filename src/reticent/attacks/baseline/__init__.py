@@ -1,0 +1,1 @@
+"""What is known without the model: imputation from the columns that an attacker holds anyway."""

@@ -1,0 +1,57 @@
+"""How an audit is run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from reticent.attacks import ATTACKS, named
+from reticent.audit.shadows import COUNT
+from reticent.evidence import SelfTest
+from reticent.finding import Risk
+
+BARE = "bare"
+
+
+class Progress(Protocol):
+    """Told where a long run is."""
+
+    def __call__(self, done: int, total: int, what: str) -> None:
+        """Be told that ``what`` begins, after ``done`` of ``total`` steps."""
+        ...
+
+
+def silent(done: int, total: int, what: str) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How an audit is run.
+
+    Attributes
+    ----------
+    attacks : names; None runs all. shadows : models the attacker trains.
+    backend : the joblib backend that shadow fits are handed to; None trains in this process.
+    noise_key : the model's noise key; None derives one from the seed.
+    progress : told where the run is. self_test : goes into the evidence.
+    canaries : whether to retrain the model once with coins in place of some hidden values.
+    """
+
+    attacks: Sequence[str] | None = None
+    seed: int = 0
+    shadows: int = COUNT
+    backend: str | None = None
+    risk: Risk = field(default_factory=Risk)
+    noise_key: bytes | None = None
+    progress: Progress = silent
+    self_test: SelfTest | None = None
+    canaries: bool = True
+
+    @property
+    def names(self) -> list[str]:
+        """The attacks to run, each checked to exist."""
+        for name in self.attacks or ():
+            named(name)
+        return list(dict.fromkeys(self.attacks)) if self.attacks else list(ATTACKS)

@@ -1,0 +1,185 @@
+"""An audit from end to end: Case -> Known -> Guess -> Finding -> Evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from reticent import __version__
+from reticent.audit.canaries import toss
+from reticent.audit.case import Case, Prepared
+from reticent.audit.measure import Guard, Subject, View, measure, subject, training_errors
+from reticent.audit.options import Options
+from reticent.audit.score import Contrast, conclude
+from reticent.audit.shadows import ShadowModel, train_shadows
+from reticent.audit.utility import as_rate, loss, utility
+from reticent.contract import Contract, Policy
+from reticent.evidence import Configuration, Evidence, NotRun, Subjects, dated, fingerprint
+from reticent.randomness import generator
+from reticent.targets.contracted import behind
+from reticent.targets.gate import Gate, fit_gate
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One case in several configurations, measured and not yet judged."""
+
+    contrasts: list[Contrast]
+    worth: list[tuple[Configuration, Floats | None]]
+    notes: tuple[str, ...]
+    not_run: tuple[NotRun, ...]
+    subjects: Subjects
+
+
+def audit(case: Case, contracts: Mapping[str, Contract | None], options: Options) -> Evidence:
+    """Attack a case in each configuration and conclude.
+
+    Parameters
+    ----------
+    contracts : configuration name to contract; None is the bare model.
+    """
+    return conclude_all([examine(case.prepared(), contracts, options)], options)
+
+
+def examine(case: Prepared, contracts: Mapping[str, Contract | None], options: Options) -> Measured:
+    """Measure every attack on every sensitive column behind every contract."""
+    tracked = Steps(options, case, contracts)
+    models = _shadows(case, options, tracked)
+    views = [_view(case, name, contract, models, options) for name, contract in contracts.items()]
+    contrasts: list[Contrast] = []
+    subjects = {}
+    for column in case.schema.sensitive:
+        tracked(f"imputing {column} without the model")
+        subjects[column] = subject(case, column, options.seed)
+    for view in views:
+        for column in case.schema.sensitive:
+            contrasts += measure(case, view, subjects[column], options.names, options.seed, tracked)
+    not_run: tuple[NotRun, ...] = ()
+    if options.canaries:
+        found, not_run = toss(case, views, subjects, options, tracked)
+        contrasts = _beside(contrasts, found)
+    worth = [_worth(case, view, contracts[view.name], options.seed) for view in views]
+    return Measured(contrasts, worth, _notes(case, subjects), not_run, _subjects(case, contracts))
+
+
+def conclude_all(runs: Sequence[Measured], options: Options) -> Evidence:
+    """Judge everything that was measured as one run."""
+    contrasts = [one for run in runs for one in run.contrasts]
+    worth = [one for run in runs for one in run.worth]
+    created, expires = dated()
+    return Evidence(
+        reticent_version=__version__, created=created, expires=expires, seed=options.seed,
+        subjects=_joined([run.subjects for run in runs]),
+        findings=tuple(conclude(contrasts, options.risk)),
+        configurations=tuple(
+            msgspec.structs.replace(one, utility_loss=loss(worth[0][1], own, one.utility.n))
+            if place else one
+            for place, (one, own) in enumerate(worth)
+        ),
+        risk=options.risk,
+        notes=tuple(dict.fromkeys(note for run in runs for note in run.notes)),
+        not_run=tuple(one for run in runs for one in run.not_run),
+        self_test=options.self_test,
+    )  # fmt: skip
+
+
+class Steps:
+    """Counts the steps of a run, so that progress can tell the time left."""
+
+    def __init__(self, options: Options, case: Prepared, contracts: Mapping[str, object]) -> None:
+        columns, attacks = len(case.schema.sensitive), len(options.names)
+        self._total = 1 + columns + columns * len(contracts) * (attacks + 1 + options.canaries)
+        self._done = 0
+        self._tell = options.progress
+
+    def __call__(self, what: str) -> None:
+        """Tell that the next step begins."""
+        self._tell(min(self._done, self._total), self._total, what)
+        self._done += 1
+
+
+def _shadows(case: Prepared, options: Options, step: Steps) -> list[ShadowModel]:
+    step(f"training {options.shadows} shadow models")
+    return train_shadows(case.train, case.auxiliary, case.auxiliary_people, options.seed,
+                         count=options.shadows, backend=options.backend)  # fmt: skip
+
+
+def _view(
+    case: Prepared, name: str, contract: Contract | None, models: Sequence[ShadowModel],
+    options: Options,
+) -> View:  # fmt: skip
+    guard = guard_of(case, contract, options)
+    target = guard(case.target)
+    digest = "" if contract is None else contract.digest
+    return View(name, digest, target, guard, models, training_errors(case.target, case))
+
+
+def guard_of(case: Prepared, contract: Contract | None, options: Options) -> Guard:
+    """Return what puts a target behind a contract, with the key and the gate that it needs."""
+    if contract is None:
+        return lambda target: target
+    key = options.noise_key or generator(options.seed, "noise").bytes(32)
+    gate = None
+    if contract.abstain and contract.abstain.honest is not None:
+        gate = _gate(case, contract, contract.abstain.honest, options.seed)
+    return lambda target: behind(target, contract, case.schema, key=key, gate=gate)
+
+
+def _gate(case: Prepared, contract: Contract, share: float, seed: int) -> Gate:
+    columns = [name for name in case.schema.inputs if name not in contract.marginalize]
+    return fit_gate(case.auxiliary, columns, case.label, share, generator(seed, "gate"))
+
+
+def _worth(
+    case: Prepared, view: View, contract: Contract | None, seed: int
+) -> tuple[Configuration, Floats | None]:
+    own = utility(case, view.target, seed)
+    says = "the model itself" if contract is None else contract.summary()
+    return Configuration(view.name, says, view.contract, as_rate(own, len(case.others))), own
+
+
+def _beside(contrasts: list[Contrast], found: list[Contrast]) -> list[Contrast]:
+    """Put each configuration's canary findings behind its other findings on the same column."""
+    keyed = {(one.finding.configuration, one.finding.hidden): one for one in found}
+    placed: list[Contrast] = []
+    for place, one in enumerate(contrasts):
+        placed.append(one)
+        key = (one.finding.configuration, one.finding.hidden)
+        following = contrasts[place + 1].finding if place + 1 < len(contrasts) else None
+        if following is None or (following.configuration, following.hidden) != key:
+            placed += [keyed[key]] if key in keyed else []
+    return placed
+
+
+def _notes(case: Prepared, subjects: Mapping[str, Subject]) -> tuple[str, ...]:
+    notes = list(case.notes)
+    for column, one in subjects.items():
+        aucs = ", ".join(f"{name} {area:.3f}" for name, area in one.imputation.aucs.items())
+        notes.append(f"Baseline for {column}: {one.imputation.learner} (AUC on auxiliary: {aucs}).")
+        for name, side in (("members", one.members), ("others", one.others)):
+            lost = len(side.people.truth) - len(side.people.there)
+            if lost:
+                notes.append(
+                    f"{lost} {name} are left out for {column}: no value, or one that is not "
+                    "among the candidates."
+                )
+    return tuple(notes)
+
+
+def _subjects(case: Prepared, contracts: Mapping[str, Contract | None]) -> Subjects:
+    policy = Policy({name: one for name, one in contracts.items() if one is not None})
+    data = fingerprint([rows.digest() for rows in (case.members, case.others, case.auxiliary)])
+    return Subjects(case.model_digest, data, policy.digest)
+
+
+def _joined(parts: Sequence[Subjects]) -> Subjects:
+    if len(parts) == 1:
+        return parts[0]
+    return Subjects(*(fingerprint([getattr(one, field) for one in parts])
+                      for field in Subjects.__struct_fields__))  # fmt: skip

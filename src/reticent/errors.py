@@ -1,0 +1,71 @@
+"""What can go wrong, and what to do about it.
+
+    ReticentError            anything this package raises on purpose
+    ├── ConfigError          a project file, a schema, an option
+    ├── DataError            a table: a file, a column, a value
+    ├── ModelError           a model that cannot be loaded or asked
+    │   └── UntrustedModelError   a file that could run code when it is read
+    └── MissingExtraError    an optional dependency
+
+Every message has three parts: what was asked, what was found, what to do.
+No message holds a value of a person's record.
+"""
+
+from __future__ import annotations
+
+
+class ReticentError(Exception):
+    """Something that the user can mend.
+
+    Parameters
+    ----------
+    asked : what was wanted, in the user's terms.
+    found : what was there instead (names and counts, never a record's values).
+    do : the next step, as a command or a line to add where there is one.
+    """
+
+    def __init__(self, asked: str, found: str, do: str) -> None:
+        super().__init__(f"{asked}: {found}. {do}")
+        self.asked, self.found, self.do = asked, found, do
+
+
+class ConfigError(ReticentError):
+    """The project file, the schema or an option does not make sense."""
+
+
+class DataError(ReticentError):
+    """A table lacks what was asked of it."""
+
+
+class ModelError(ReticentError):
+    """A model cannot be loaded, cannot be asked or answers out of shape."""
+
+
+class UntrustedModelError(ModelError):
+    """The model file can run code when it is read, and nobody vouched for it."""
+
+
+class MissingExtraError(ReticentError):
+    """An optional dependency is not installed.
+
+    Parameters
+    ----------
+    need : what needs the package.
+    package : the import name that is missing.
+    extra : the extra of reticent that brings it.
+    """
+
+    def __init__(self, need: str, package: str, extra: str) -> None:
+        super().__init__(
+            need,
+            f"the package {package} is not installed",
+            f'Install it with: pip install "reticent[{extra}]"',
+        )
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """Name the known word nearest to a mistyped one: `` (did you mean 'x'?)`` or nothing."""
+    from difflib import get_close_matches
+
+    match = get_close_matches(name, known, n=1)
+    return f" (did you mean {match[0]!r}?)" if match else ""

@@ -1,0 +1,1 @@
+"""The models that can be asked: in memory, in a file, as recorded answers, behind a contract."""

@@ -1,0 +1,180 @@
+"""An estimator in memory: anything with ``predict_proba`` or ``predict`` on a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reticent.dataset import Column, Dataset, plain
+from reticent.errors import ModelError
+from reticent.target import Answer, Leaves, Reveals
+from reticent.targets.trees import Forest, forest_of
+
+BATCH = 65_536  # rows a call: bounds the memory of a sweep, whatever the model keeps per row
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """A fitted model and the columns it wants.
+
+    Attributes
+    ----------
+    model : the estimator or pipeline itself; ``Reveals.STRUCTURE`` if it is made of trees.
+    predict : rows' frame to scores (n, k), labels (n,) or values (n,).
+    says : which of the three: SCORES, LABEL of a classifier, or LABEL of a regressor.
+    """
+
+    model: Any
+    columns: list[str]
+    classes: NDArray[Any] | None
+    predict: Callable[[Any], Any]
+    forest: Forest | None = None
+    gives_scores: bool = True
+
+    @property
+    def reveals(self) -> Reveals:
+        """A model in memory answers any row; one made of trees also shows its leaves."""
+        scores = self.classes is not None and self.gives_scores
+        told = Reveals.ANY_ROW | Reveals.LABEL
+        told |= Reveals.SCORES | Reveals.TOP_K if scores else Reveals.NOTHING
+        return told | (Reveals.STRUCTURE if self.forest else Reveals.NOTHING)
+
+    @property
+    def ignores(self) -> frozenset[str]:
+        """Nothing: a bare model looks at every column."""
+        return frozenset()
+
+    def ask(self, rows: Dataset) -> Answer:
+        """Answer n rows, in batches.
+
+        Raises
+        ------
+        ModelError : the model raised, or answered out of shape.
+        """
+        told = np.concatenate([self._told(batch) for batch in batches(rows.select(self.columns))])
+        if self.classes is None:
+            return Answer(value=told.astype(float))
+        if not self.gives_scores:
+            return Answer(label=positions(told, self.classes))
+        return Answer(label=told.argmax(axis=1), scores=told)
+
+    def leaves(self, rows: Dataset) -> Leaves:
+        """Send n rows down every tree (STRUCTURE)."""
+        if self.forest is None:
+            raise ModelError(
+                "the leaves of the model", "it is not made of trees", "Attack its answers"
+            )
+        parts = [self.forest.at(batch.frame()) for batch in batches(rows.select(self.columns))]
+        return Leaves(np.concatenate(parts), *self.forest.read())
+
+    def _told(self, rows: Dataset) -> NDArray[Any]:
+        try:
+            told = np.asarray(self.predict(rows.frame()))
+        except Exception as error:  # noqa: BLE001 (a model can raise anything)
+            # The model's own message may quote a record, so only its kind and place are told.
+            raise ModelError(
+                f"an answer to {len(rows)} rows",
+                f"the model raised {_where(error)}",
+                "Check that it takes the columns " + ", ".join(self.columns),
+            ) from None
+        k = None if self.classes is None or not self.gives_scores else len(self.classes)
+        wanted = (len(rows),) if k is None else (len(rows), k)
+        told = told[:, 0] if told.shape == (len(rows), 1) and k is None else told
+        if told.shape != wanted:
+            raise ModelError(
+                f"an answer of shape {wanted}",
+                f"the model answered {told.shape}",
+                "Return one row of class probabilities per person, or one number",
+            )
+        if told.dtype.kind == "f" and not np.isfinite(told).all():
+            raise ModelError(
+                "finite answers", f"{(~np.isfinite(told)).sum()} are not", "Mend the model's output"
+            )
+        return told
+
+
+def batches(rows: Dataset, size: int = BATCH) -> Iterator[Dataset]:
+    """Cut rows into batches; no rows make one empty batch."""
+    for start in range(0, max(len(rows), 1), size):
+        yield rows.take(slice(start, start + size))
+
+
+def positions(labels: Column, classes: Column) -> NDArray[np.intp]:
+    """Turn class names (n,) into their places among the classes; -1 for a name that is not one."""
+    known = {value: place for place, value in enumerate(plain(np.asarray(classes)).tolist())}
+    found = [known.get(value, -1) for value in plain(np.asarray(labels)).tolist()]
+    return np.array(found, dtype=np.intp)
+
+
+def local(model: Any, columns: list[str], labels: Column) -> Local:
+    """Wrap a fitted estimator, pipeline, booster or callable.
+
+    Parameters
+    ----------
+    labels : known labels (n,): what a callable or a booster's numbered classes stand for.
+
+    Raises
+    ------
+    ModelError : nothing that can be asked.
+    """
+    model_type = type(model).__module__.partition(".")[0]
+    if model_type in ("xgboost", "lightgbm") and type(model).__name__ == "Booster":
+        from reticent.targets.boosters import booster
+
+        return Local(model, columns, *booster(model, labels), forest=forest_of(model))
+    if hasattr(model, "predict_proba"):
+        classes = np.asarray(model.classes_) if hasattr(model, "classes_") else unique(labels)
+        if classes.dtype == object and len(classes) and isinstance(classes[0], np.ndarray):
+            raise ModelError("one label", "the model predicts several", "Give a model of one label")
+        return Local(model, columns, classes, model.predict_proba, forest=forest_of(model))
+    if hasattr(model, "predict"):
+        names = np.asarray(model.classes_) if hasattr(model, "classes_") else None
+        return Local(model, columns, names, model.predict, forest_of(model), gives_scores=False)
+    if callable(model):
+        return Local(model, columns, unique(labels), model)
+    raise ModelError(
+        "a model",
+        f"a {type(model).__name__} has neither predict_proba nor predict",
+        "Give an estimator, a pipeline, a callable or a Target",
+    )
+
+
+def callable_target(function: Callable[[Any], Any], rows: Dataset, columns: list[str],
+                    labels: Column) -> Local:  # fmt: skip
+    """Wrap a function of a frame: (n, k) probabilities, or (n,) labels or values.
+
+    What it returns is seen on two rows: a matrix is scores; numbers that are no known label are
+    a regressor's values.
+    """
+    first = rows.select(columns).take(slice(0, 2))
+    told = np.asarray(function(first.frame()))
+    classes = unique(labels)
+    if told.ndim == 2 and told.shape[1] > 1:
+        return Local(function, columns, classes, function)
+    named = bool((positions(told.reshape(len(first)), classes) >= 0).all())
+    return Local(function, columns, classes if named else None, function, gives_scores=False)
+
+
+def unique(labels: Column) -> NDArray[Any]:
+    """Return the distinct labels, sorted."""
+    return np.asarray(
+        sorted(set(plain(np.asarray(labels)).tolist()), key=lambda v: (str(type(v)), v))
+    )
+
+
+def _where(error: BaseException) -> str:
+    """Name an exception's kind and the line it came from, never its text."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = (
+        ""
+        if trace is None
+        else (f" at {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}")
+    )
+    return f"{type(error).__name__}{place}"

@@ -1,0 +1,183 @@
+"""An ONNX file, read as data: no custom operators, no external files, a bounded size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reticent.dataset import Column, Dataset
+from reticent.errors import MissingExtraError, ModelError, UntrustedModelError
+from reticent.target import Answer, Reveals
+from reticent.targets.local import batches, unique
+
+LARGEST = 1 << 30  # bytes of a model file
+DOMAINS = ("", "ai.onnx", "ai.onnx.ml")  # operators that onnxruntime ships itself
+_NUMPY = {"float": np.float32, "double": np.float64, "int64": np.int64, "int32": np.int32,
+          "string": object, "bool": np.bool_}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Onnx:
+    """A loaded ONNX graph.
+
+    Attributes
+    ----------
+    session : the onnxruntime session. output : the name of its scores, values or labels.
+    """
+
+    session: Any
+    output: str
+    kind: str
+    columns: list[str]
+    classes: NDArray[Any] | None
+
+    @property
+    def reveals(self) -> Reveals:
+        """Any row may be asked; a graph without scores tells labels or values."""
+        told = Reveals.ANY_ROW | Reveals.LABEL
+        return told | (Reveals.SCORES | Reveals.TOP_K if self.kind == "scores" else told)
+
+    @property
+    def ignores(self) -> frozenset[str]:
+        """Nothing: a bare model looks at every column."""
+        return frozenset()
+
+    def ask(self, rows: Dataset) -> Answer:
+        """Answer n rows, in batches.
+
+        Raises
+        ------
+        ModelError : a column has no numbers where the graph wants them, or the graph failed.
+        """
+        parts = [self._told(batch) for batch in batches(rows.select(self.columns))]
+        told = np.concatenate(parts)
+        if self.kind == "scores":
+            return Answer(told.argmax(axis=1), told)
+        if self.kind == "label":
+            assert self.classes is not None
+            return Answer(np.searchsorted(self.classes, told))
+        return Answer(value=told.astype(float))
+
+    def _told(self, rows: Dataset) -> NDArray[Any]:
+        inputs = self.session.get_inputs()
+        try:
+            if len(inputs) == 1 and len(self.columns) > 1:
+                dtype = _NUMPY[_element(inputs[0].type)]
+                cells = [column.astype(dtype) for column in rows.columns.values()]
+                feed: dict[str, NDArray[Any]] = {inputs[0].name: np.column_stack(cells)}
+            else:
+                feed = {one.name: _cell(rows[one.name], one) for one in inputs}
+            told = self.session.run([self.output], feed)[0]
+        except Exception as error:  # noqa: BLE001 (a graph can raise anything)
+            raise ModelError(
+                f"an answer to {len(rows)} rows", f"the ONNX graph raised {type(error).__name__}",
+                "Check that its inputs are the columns " + ", ".join(self.columns),
+            ) from None  # fmt: skip
+        if isinstance(told, list):  # a ZipMap: one mapping of class to probability per row
+            assert self.classes is not None
+            return np.array([[row[name] for name in self.classes.tolist()] for row in told])
+        told = np.asarray(told)
+        if self.kind != "scores":
+            return told.reshape(len(rows))
+        if told.shape[-1] == 1 and self.classes is not None and len(self.classes) == 2:
+            return np.column_stack([1 - told, told])
+        return told.astype(float)
+
+
+def load_onnx(path: Path, columns: list[str], labels: Column) -> Onnx:
+    """Check an ONNX file and load it.
+
+    Parameters
+    ----------
+    labels : known labels (n,), for graphs that do not name their classes.
+
+    Raises
+    ------
+    MissingExtraError : onnxruntime is not installed.
+    UntrustedModelError : too large, with external data or operators of unknown origin.
+    ModelError : not a graph of these columns.
+    """
+    try:
+        import onnx
+        import onnxruntime
+    except ImportError as error:
+        raise MissingExtraError(
+            f"the model {path.name}", error.name or "onnxruntime", "serve"
+        ) from None
+    if path.stat().st_size > LARGEST:
+        raise UntrustedModelError(str(path), f"over {LARGEST >> 30} GiB", "Give a smaller graph")
+    content = path.read_bytes()
+    try:
+        graph = onnx.load_model_from_string(content)
+    except Exception:  # noqa: BLE001 (a graph can raise anything)
+        raise ModelError(str(path), "it is no ONNX graph", "Export the model again") from None
+    _refuse_foreign(graph, path, onnx.TensorProto.EXTERNAL)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    _check_inputs(session, columns, path)
+    output, kind = _output(session)
+    named = _class_names(graph)
+    if kind == "scores" and named is None:
+        named = unique(labels)
+    classes = None if kind == "value" else unique(labels) if named is None else named
+    return Onnx(session, output, kind, columns, classes)
+
+
+def _refuse_foreign(graph: Any, path: Path, external: int) -> None:
+    foreign = sorted({node.domain for node in graph.graph.node} - set(DOMAINS))
+    if foreign:
+        raise UntrustedModelError(
+            str(path), f"operators of {', '.join(foreign)}", "Use standard ones"
+        )
+    if any(tensor.data_location == external for tensor in graph.graph.initializer):
+        raise UntrustedModelError(str(path), "tensors in other files", "Save it as one file")
+
+
+def _check_inputs(session: Any, columns: list[str], path: Path) -> None:
+    inputs = session.get_inputs()
+    single = len(inputs) == 1 and (len(columns) > 1 or inputs[0].name not in columns)
+    if single:
+        width = inputs[0].shape[-1]
+        if isinstance(width, int) and width != len(columns):
+            raise ModelError(str(path), f"it takes {width} columns, the data has {len(columns)}",
+                             "Give each column its role: label, identifier")  # fmt: skip
+    elif missing := [one.name for one in inputs if one.name not in columns]:
+        raise ModelError(str(path), f"the data lacks its inputs {', '.join(missing)}",
+                         "Name the columns as the graph does")  # fmt: skip
+
+
+def _output(session: Any) -> tuple[str, str]:
+    """Choose what to read: class scores if there are any, else labels, else values."""
+    outputs = session.get_outputs()
+    for one in outputs:
+        wide = len(one.shape or []) == 2 and one.shape[1] != 1
+        if one.type.startswith("seq") or (wide and "float" in one.type) or "prob" in one.name:
+            return one.name, "scores"
+    first = outputs[0]
+    return first.name, "value" if _element(first.type) in ("float", "double") else "label"
+
+
+def _class_names(graph: Any) -> NDArray[Any] | None:
+    for node in graph.graph.node:
+        for attribute in node.attribute:
+            if attribute.name.startswith("classlabels"):
+                if attribute.ints:
+                    return np.array(list(attribute.ints))
+                if attribute.strings:
+                    return np.array([name.decode() for name in attribute.strings], dtype=object)
+    return None
+
+
+def _element(kind: str) -> str:
+    return kind.removeprefix("tensor(").removesuffix(")")
+
+
+def _cell(column: Column, one: Any) -> NDArray[Any]:
+    dtype = _NUMPY[_element(one.type)]
+    shaped: NDArray[Any] = column.astype(dtype)
+    return shaped[:, None] if len(one.shape or []) == 2 else shaped

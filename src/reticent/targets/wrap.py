@@ -1,0 +1,107 @@
+"""Wrappers of targets: one that says nothing, one that counts, one that remembers."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reticent.dataset import Dataset
+from reticent.target import Answer, Leaves, Reveals, Target, Transparent
+
+REMEMBERED = 8  # answers kept: one sweep of each attack, not a log
+
+
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """A model that says the same to everybody: what an attacker knows without it."""
+
+    columns: list[str]
+    classes: NDArray[Any] | None
+    reveals: Reveals = Reveals.ANY_ROW | Reveals.LABEL | Reveals.TOP_K | Reveals.SCORES
+    ignores: frozenset[str] = frozenset()
+
+    def ask(self, rows: Dataset) -> Answer:
+        """Answer n rows alike: even scores, the first class, the value 0."""
+        if self.classes is None:
+            return Answer(value=np.zeros(len(rows)))
+        k = len(self.classes)
+        return Answer(np.zeros(len(rows), np.intp), np.full((len(rows), k), 1 / k))
+
+
+class Around:
+    """A target around a target: it tells what the inner one tells, and changes how it is asked."""
+
+    __slots__ = ("inner",)
+    inner: Target
+
+    @property
+    def reveals(self) -> Reveals:
+        """What the inner target gives away."""
+        return self.inner.reveals
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that the inner target wants."""
+        return self.inner.columns
+
+    @property
+    def classes(self) -> NDArray[Any] | None:
+        """The inner target's class names."""
+        return self.inner.classes
+
+    @property
+    def ignores(self) -> frozenset[str]:
+        """The columns that never change the inner target's answer."""
+        return self.inner.ignores
+
+    def leaves(self, rows: Dataset) -> Leaves:
+        """Send n rows down every tree of the inner target."""
+        assert isinstance(self.inner, Transparent)
+        return self.inner.leaves(rows)
+
+
+class Metered(Around):
+    """A target that counts the rows it is asked; an opened model counts one query a row."""
+
+    __slots__ = ("queries",)
+
+    def __init__(self, inner: Target) -> None:
+        self.inner, self.queries = inner, 0
+
+    def ask(self, rows: Dataset) -> Answer:
+        """Answer n rows, at the price of n queries."""
+        self.queries += len(rows)
+        return self.inner.ask(rows)
+
+    def leaves(self, rows: Dataset) -> Leaves:
+        """Send n rows down every tree, at the price of n queries."""
+        self.queries += len(rows)
+        return super().leaves(rows)
+
+
+class Remembered(Around):
+    """A target that is asked the same rows once, however many attacks ask them.
+
+    Answers are deterministic by contract, so this changes the cost and nothing else. It stands
+    inside a meter: an attack pays for every query that it would have sent alone.
+    """
+
+    __slots__ = ("_answers",)
+
+    def __init__(self, inner: Target) -> None:
+        self.inner = inner
+        self._answers: OrderedDict[str, Answer] = OrderedDict()
+
+    def ask(self, rows: Dataset) -> Answer:
+        """Answer n rows, from memory where exactly these were asked before."""
+        key = rows.select(self.columns).digest()
+        if key not in self._answers:
+            self._answers[key] = self.inner.ask(rows)
+        self._answers.move_to_end(key)
+        if len(self._answers) > REMEMBERED:
+            self._answers.popitem(last=False)
+        return self._answers[key]
