@@ -67,7 +67,9 @@ class Onnx:
         try:
             if len(inputs) == 1 and len(self.columns) > 1:
                 dtype = _NUMPY[_element(inputs[0].type)]
-                cells = [column.astype(dtype) for column in rows.columns.values()]
+                cells: list[NDArray[Any]] = [
+                    column.astype(dtype) for column in rows.columns.values()
+                ]
                 feed: dict[str, NDArray[Any]] = {inputs[0].name: np.column_stack(cells)}
             else:
                 feed = {one.name: _cell(rows[one.name], one) for one in inputs}
