@@ -183,6 +183,15 @@ def critical(level: float, people: int) -> float:
     return float(t.isf(level, max(people - 1, 1)))
 
 
+def unseen(level: float, people: int) -> float:
+    """The largest share of people that can be given away while none of ``people`` was seen to be.
+
+    The rule of three (Hanley and Lippman-Hand 1983, doi:10.1001/jama.1983.03330370053031): a
+    difference without any spread still leaves this much open.
+    """
+    return -math.log(level) / people if people else math.inf
+
+
 def p_value(value: float, error: float, people: int) -> float:
     """One-sided p-value of a measure that is 0 or less without an effect."""
     from scipy.stats import t

@@ -17,9 +17,17 @@ Floats = NDArray[np.float64]
 Likelihood = Callable[[Target, Known], Floats]
 
 
-def weighted(likelihood: Likelihood, target: Target, known: Known) -> Floats:
-    """Imputation log-odds plus the log-likelihood at its best weight on the shadows: (n, k)."""
-    return known.imputed + calibrated_weight(likelihood, known) * likelihood(target, known)
+def weighted(name: str, likelihood: Likelihood, target: Target, known: Known) -> Floats:
+    """Imputation log-odds plus the log-likelihood at its best weight on the shadows: (n, k).
+
+    Parameters
+    ----------
+    name : the attack's, under which the weight is noted.
+    """
+    if name not in known.notebook:
+        known.notebook[name] = calibrated_weight(likelihood, known)
+    weight: float = known.notebook[name]
+    return known.imputed + weight * likelihood(target, known)
 
 
 def calibrated_weight(likelihood: Likelihood, known: Known) -> float:

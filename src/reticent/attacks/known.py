@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,6 +123,7 @@ class Known:
     observed : the target's answers to the people's true rows, for those who saw them.
     errors : (classes, classes) published counts of true label by predicted label, in training;
     for a regressor (1, 1) the standard deviation of its training error.
+    notebook : what an attack learned from the shadows once, for everybody it attacks.
     """
 
     rows: Dataset
@@ -133,6 +135,7 @@ class Known:
     shadows: Sequence[Shadow] = ()
     observed: Answer | None = None
     errors: NDArray[np.float64] | None = None
+    notebook: dict[str, Any] = field(default_factory=dict)
 
     @property
     def prior(self) -> NDArray[np.float64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -121,7 +122,10 @@ def measure(
                          case.auxiliary_people, subject.imputation.held_out)  # fmt: skip
     target = Remembered(view.target)
     sides = {"members": subject.members, "others": subject.others}
-    seen = [_known(case, view, subject, side, name, shadows) for name, side in sides.items()]
+    notebook: dict[str, Any] = {}
+    seen = [
+        _known(case, view, subject, side, name, shadows, notebook) for name, side in sides.items()
+    ]
     found: dict[str, Contrast] = {}
     for name in attacks:
         step(f"{view.name}: {name} on {subject.hidden.column}")
@@ -147,7 +151,7 @@ def measure(
 
 def _known(
     case: Prepared, view: View, subject: Subject, side: Side, name: str,
-    shadows: Sequence[Shadow],
+    shadows: Sequence[Shadow], notebook: dict[str, Any],
 ) -> Known:  # fmt: skip
     column = subject.hidden.column
     return Known(
@@ -160,6 +164,7 @@ def _known(
         shadows=shadows,
         observed=_recorded(view.target, name),
         errors=view.errors,
+        notebook=notebook,
     )
 
 

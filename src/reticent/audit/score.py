@@ -179,8 +179,7 @@ def _verdict(one: Contrast, tests: int, risk: Risk) -> Finding:
     smallest = max(
         stats.smallest_effect(error, level, one.fewest, one.averaged) for error in errors.values()
     )
-    positive = [name for name, found_rate in rates.items() if _above(found_rate)]
-    verdict, reason = _say(positive, smallest, risk)
+    verdict, reason = _say(rates, smallest, risk)
     if one.exact is not None:
         reason += f"; coins guessed by {found.reason}"
     return replace(
@@ -197,18 +196,20 @@ def _difference(replicates: Floats, level: float, fewest: int, n: int) -> Rate:
     if math.isnan(value) or not math.isfinite(error):
         return Rate.none(n, "it could not be computed")
     low = value - stats.critical(level, fewest) * error
-    return Rate(value, low, value + stats.critical(FAMILY, fewest) * error, n)
+    beyond = max(stats.critical(FAMILY, fewest) * error, stats.unseen(FAMILY, fewest))
+    return Rate(value, low, value + beyond, n)
 
 
-def _above(found: Rate) -> bool:
-    return found.low is not None and found.low > 0
-
-
-def _say(positive: list[str], smallest: float, risk: Risk) -> tuple[Verdict, str]:
+def _say(rates: dict[str, Rate], smallest: float, risk: Risk) -> tuple[Verdict, str]:
+    """A leak that is seen; else nothing found, if the limits are excluded or would be seen."""
+    positive = [name for name, one in rates.items() if one.low is not None and one.low > 0]
     if positive:
         return "leaks", " and ".join(positive)
-    limit = min(risk.max_advantage, risk.max_memorization)
-    if smallest > limit:
+    limits = {"advantage": risk.max_advantage, "memorization": risk.max_memorization}
+    excluded = all(one.high is not None and one.high <= limits[n] for n, one in rates.items())
+    if smallest > min(limits.values()) and not excluded:
         seen = "nothing" if math.isinf(smallest) else f"only effects from {smallest:.3f} AUC"
-        return "underpowered", f"this test could have seen {seen}, the limit is {limit:g}"
+        return "underpowered", (
+            f"this test could have seen {seen}, the limit is {min(limits.values()):g}"
+        )
     return "no_leak_found", f"effects from {smallest:.3f} AUC would have been seen"

@@ -39,4 +39,6 @@ class ImputationLikelihood:
 
     def guess(self, target: Target, known: Known, rng: np.random.Generator) -> Guess:
         """Guess from (k * n) rows asked."""
-        return Guess(weighted(lambda t, k: log_likelihood(t, k, sweep(t, k, rng)), target, known))
+        return Guess(
+            weighted(self.name, lambda t, k: log_likelihood(t, k, sweep(t, k, rng)), target, known)
+        )

@@ -43,4 +43,4 @@ class LabelLikelihood:
             told = replace(sweep(asked, view, rng), scores=None)
             return log_likelihood(asked, view, told)
 
-        return Guess(weighted(likelihood, target, known))
+        return Guess(weighted(self.name, likelihood, target, known))

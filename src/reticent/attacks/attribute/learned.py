@@ -41,7 +41,7 @@ class Learned:
             told = sweep(asked, view, rng)
             return describe(told, log_likelihood(asked, view, told))
 
-        return learned_guess(features, target, known, rng)
+        return learned_guess(self.name, features, target, known, rng)
 
 
 def describe(told: Sweep, likelihood: NDArray[np.float64]) -> NDArray[np.float64]:

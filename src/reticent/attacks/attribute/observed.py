@@ -35,4 +35,4 @@ class Observed:
             assert view.observed is not None
             return describe_answer(view.observed, asked, view, view.rows)
 
-        return learned_guess(features, target, known, rng)
+        return learned_guess(self.name, features, target, known, rng)

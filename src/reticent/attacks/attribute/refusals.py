@@ -36,4 +36,4 @@ class Refusals:
         def features(asked: Target, view: Known) -> NDArray[np.float64]:
             return sweep(asked, view, rng).answered
 
-        return learned_guess(features, target, known, rng)
+        return learned_guess(self.name, features, target, known, rng)

@@ -40,7 +40,7 @@ class SingleQuery:
             said = describe_answer(told, asked, view, rows)
             return np.concatenate([said, place[:, None]], axis=1)
 
-        return learned_guess(features, target, known, rng)
+        return learned_guess(self.name, features, target, known, rng)
 
 
 def describe_answer(

@@ -1,6 +1,8 @@
 """The no-model baseline: the best of several imputation learners, chosen on auxiliary people.
 
-An attack that does not beat this tells the attacker nothing new, however accurate it is.
+An attack that does not beat this tells the attacker nothing new, however accurate it is. The
+baseline therefore has everything that the strongest attack has but the model's answers: one of
+its learners is the learned attack's own ensemble, stacked on the others.
 """
 
 from __future__ import annotations
@@ -14,15 +16,18 @@ from numpy.typing import NDArray
 
 from reticent import stats
 from reticent.attacks.known import Hidden
-from reticent.attacks.learner import probability
+from reticent.attacks.learner import Predict, fit, fit_ensemble
 from reticent.dataset import Dataset
 from reticent.encoding import Encoding, fit_encoding
 from reticent.randomness import subseed
 
 FOLDS = 5
 RAREST = 1e-4  # no imputed probability is taken as certain
+NEIGHBORS = 25
 
 Floats = NDArray[np.float64]
+Codes = NDArray[np.intp]
+Fit = Callable[[Floats, Codes, int], Predict]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +44,12 @@ class Imputation:
     learner: str
     aucs: dict[str, float]
     held_out: Floats
-    _models: tuple[Any, ...]
+    _impute: Predict
     _encode: Encoding
-    _seen: tuple[Floats, NDArray[np.intp]]
-    _k: int
 
     def log_probability(self, rows: Dataset) -> Floats:
         """Impute the hidden column of n people: (n, k) log-probabilities."""
-        asked = self._encode(rows)
-        found = [probability(model, *self._seen, asked, self._k) for model in self._models]
-        return _log(np.mean(found, axis=0))
+        return _log(self._impute(self._encode(rows)))
 
 
 def learners(seed: int) -> dict[str, Callable[[], Any]]:
@@ -59,18 +60,18 @@ def learners(seed: int) -> dict[str, Callable[[], Any]]:
 
     return {
         "boosting": lambda: HistGradientBoostingClassifier(
-            max_iter=60, learning_rate=0.1, max_leaf_nodes=15, random_state=seed
+            max_iter=60, max_leaf_nodes=15, random_state=seed
         ),
         "forest": lambda: RandomForestClassifier(
             n_estimators=60, min_samples_leaf=5, random_state=seed
         ),
         "logistic": lambda: LogisticRegression(C=0.5, max_iter=500),
-        "neighbors": lambda: KNeighborsClassifier(n_neighbors=25, weights="distance"),
+        "neighbors": lambda: KNeighborsClassifier(n_neighbors=NEIGHBORS, weights="distance"),
     }
 
 
 def impute(
-    auxiliary: Dataset, people: NDArray[np.intp], hidden: Hidden, columns: list[str], seed: int
+    auxiliary: Dataset, people: Codes, hidden: Hidden, columns: list[str], seed: int
 ) -> Imputation:
     """Fit every learner on auxiliary people, choose the best by cross-fitted macro AUC.
 
@@ -79,38 +80,64 @@ def impute(
     auxiliary : (n) complete rows. people : (n,) whose they are; one person stays in one fold.
     columns : what the attacker knows, with the label if they know it.
     """
-    truth = hidden.codes(auxiliary[hidden.column])
+    truth, k = hidden.codes(auxiliary[hidden.column]), len(hidden.values)
     there = np.flatnonzero(truth >= 0)
     encode = fit_encoding(auxiliary, columns)
-    matrix, k = encode(auxiliary), len(hidden.values)
+    matrix = encode(auxiliary)
     fold = np.random.default_rng(seed).permutation(int(people.max()) + 1)[people] % FOLDS
-    makers = {name: make for name, make in learners(subseed(seed, "imputation")).items()
-              if name != "neighbors" or len(there) > 2 * 25 * FOLDS}  # fmt: skip
-    apart = {name: _cross_fit(make, matrix, truth, fold, k) for name, make in makers.items()}
+    fits = _fits(len(there), seed)
+    apart = {name: _cross_fit(one, matrix, truth, fold, k) for name, one in fits.items()}
     apart["all"] = np.mean(list(apart.values()), axis=0)
-    once = stats.Resamples(np.ones((len(there), 1), dtype=np.int16))
-    aucs = {
-        name: float(stats.macro_auc(once, _log(found[there]), truth[there])[0])
-        for name, found in apart.items()
-    }
-    best = max(aucs, key=lambda name: -1.0 if np.isnan(aucs[name]) else aucs[name])
-    chosen = list(makers) if best == "all" else [best]
-    seen = (matrix[there], truth[there])
-    models = tuple(makers[name]() for name in chosen)
-    return Imputation(best, aucs, _log(apart[best]), models, encode, seen, k)
+    beside = np.concatenate([_log(apart["all"]), matrix], axis=1)
+    apart["stacked"] = _cross_fit(_stack(seed), beside, truth, fold, k)
+    aucs = {name: _macro(found[there], truth[there]) for name, found in apart.items()}
+    best = max(aucs, key=lambda name: aucs[name])
+    chosen = list(fits.values()) if best in ("all", "stacked") else [fits[best]]
+    fitted = [one(matrix[there], truth[there], k) for one in chosen]
+
+    def mean(asked: Floats) -> Floats:
+        return np.asarray(np.mean([predict(asked) for predict in fitted], axis=0))
+
+    found = mean
+    if best == "stacked":
+        last = _stack(seed)(beside[there], truth[there], k)
+        found = lambda asked: last(np.concatenate([_log(mean(asked)), asked], axis=1))  # noqa: E731
+    return Imputation(best, aucs, _log(apart[best]), found, encode)
 
 
-def _cross_fit(
-    make: Callable[[], Any], matrix: Floats, truth: NDArray[np.intp], fold: NDArray[np.intp], k: int
-) -> Floats:
+def _fits(n: int, seed: int) -> dict[str, Fit]:
+    """The learners as functions from what is seen to what predicts."""
+
+    def fit_of(make: Callable[[], Any]) -> Fit:
+        return lambda seen, truth, k: fit(make(), seen, truth, k)
+
+    makers = learners(subseed(seed, "imputation"))
+    if n <= 2 * NEIGHBORS * FOLDS:
+        del makers["neighbors"]
+    return {name: fit_of(make) for name, make in makers.items()}
+
+
+def _stack(seed: int) -> Fit:
+    rng = np.random.default_rng(subseed(seed, "stack"))
+    return lambda seen, truth, k: fit_ensemble(seen, truth, k, rng)
+
+
+def _cross_fit(fits: Fit, matrix: Floats, truth: Codes, fold: Codes, k: int) -> Floats:
     """Predict each fold from the others: (n, k)."""
     found = np.full((len(matrix), k), 1.0 / k)
     for one in range(FOLDS):
         held = np.flatnonzero(fold == one)
         fitted = np.flatnonzero((fold != one) & (truth >= 0))
         if len(held) and len(fitted):
-            found[held] = probability(make(), matrix[fitted], truth[fitted], matrix[held], k)
+            found[held] = fits(matrix[fitted], truth[fitted], k)(matrix[held])
     return found
+
+
+def _macro(found: Floats, truth: Codes) -> float:
+    """Macro AUC on auxiliary people; below every other where it cannot be computed."""
+    once = stats.Resamples(np.ones((len(truth), 1), dtype=np.int16))
+    area = float(stats.macro_auc(once, _log(found), truth)[0])
+    return 0.0 if np.isnan(area) else area
 
 
 def _log(found: Floats) -> Floats:
