@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import re
+import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Self
 
@@ -59,7 +63,16 @@ class Dataset:
                 f"a {type(frame).__name__} is not a frame",
                 "Give a pandas or polars DataFrame or an Arrow table",
             ) from None
-        return cls({name: plain(table[name].to_numpy()) for name in table.columns}, frame[:0])
+        except nw.exceptions.DuplicateError:
+            raise DataError(
+                "a table", "two of its columns have one name", "Give each column its own"
+            ) from None
+        if not all(isinstance(name, str) for name in table.columns):
+            raise DataError(
+                "a table", "its columns are not named by text", "Name them: frame.columns = [...]"
+            )
+        columns = {name: plain(table[name].to_numpy(), name) for name in table.columns}
+        return cls(columns, frame[:0])
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()))) if self.columns else 0
@@ -126,29 +139,62 @@ def stack(first: Dataset, second: Dataset) -> Dataset:
     return Dataset(columns, first.like)
 
 
-def plain(values: Column) -> Column:
-    """Bring a column to float, int, bool or object; missing is NaN, or None among objects."""
+def plain(values: Column, name: str = "") -> Column:
+    """Bring a column to float, int, bool or object; missing is NaN, or None among objects.
+
+    A date is its seconds since 1970, a duration its seconds, both to the microsecond.
+
+    Raises
+    ------
+    DataError : the cells hold lists or records.
+    """
     if isinstance(values, np.ma.MaskedArray):
-        number = values.dtype.kind in "iufb"
-        kind, gap = (float, np.nan) if number else (object, None)
-        values = np.ma.filled(values.astype(kind), gap) if values.mask.any() else values.data
+        values = _unmasked(values)
     if values.dtype.kind in "mM":
-        return np.where(np.isnat(values), np.nan, values.astype("datetime64[s]").astype(float))
+        unit = "datetime64[us]" if values.dtype.kind == "M" else "timedelta64[us]"
+        return np.where(np.isnat(values), np.nan, values.astype(unit).astype(np.int64) / 1e6)
     if values.dtype.kind in "iufb":
         return np.ascontiguousarray(values)
-    return _plain_objects(values.astype(object))
+    return _plain_objects(values.astype(object), name)
 
 
-def _plain_objects(values: Column) -> Column:
-    missing = np.array([value is None or value != value for value in values], dtype=bool)  # noqa: PLR0124 (NaN)
+def _unmasked(values: np.ma.MaskedArray[Any, Any]) -> Column:
+    """Write a gap as its dtype does: NaT, NaN, else None."""
+    gaps = np.ma.getmaskarray(values)
+    kind = values.dtype.kind
+    if not gaps.any():
+        return np.asarray(values.data)
+    filled = values.data.astype(values.dtype if kind in "mM" else float if kind in "iuf" else object)
+    filled[gaps] = np.array("NaT", values.dtype) if kind in "mM" else np.nan if kind in "iuf" else None
+    return np.asarray(filled)
+
+
+def _plain_objects(values: Column, name: str) -> Column:
+    missing = np.array([_absent(value) for value in values], dtype=bool)
     kinds = {type(value) for value in values[~missing]}
-    if kinds and kinds <= {bool, np.bool_} and not missing.any():
-        return values.astype(bool)
-    if kinds and all(issubclass(kind, int | float | np.number) for kind in kinds):
+    if any(issubclass(kind, list | tuple | dict | set | np.ndarray) for kind in kinds):
+        raise DataError(
+            f"column {name!r}", "its cells hold lists or records", "Give one value in a cell"
+        )
+    if kinds and kinds <= {bool, np.bool_}:
+        return np.where(missing, None, values) if missing.any() else values.astype(bool)
+    if kinds and all(issubclass(kind, int | float | Decimal | np.number) for kind in kinds):
         return np.where(missing, np.nan, values).astype(float)
     values = values.copy()
     values[missing] = None
     return values
+
+
+def _absent(value: object) -> bool:
+    """Say whether a cell is empty: None, NaN, NaT, or pandas.NA, which refuses to be compared."""
+    if value is None:
+        return True
+    try:
+        return bool(value != value)  # noqa: PLR0124 (NaN)
+    except TypeError:
+        return True
+    except ValueError:
+        return False
 
 
 def is_missing(column: Column) -> NDArray[np.bool_]:
@@ -166,9 +212,12 @@ def is_numeric(column: Column) -> bool:
 
 
 def row_tokens(rows: Dataset) -> list[bytes]:
-    """Return one byte string per row; equal rows, whatever their number type, have equal ones."""
+    """Return one byte string per row; equal rows, whatever their number type, have equal ones.
+
+    Adding 0.0 makes -0.0, which equals 0.0 and is not written like it, the same.
+    """
     parts = [
-        column.astype(float).astype(object) if column.dtype.kind in "iufb" else column
+        (column.astype(float) + 0.0).astype(object) if column.dtype.kind in "iufb" else column
         for column in rows.columns.values()
     ]
     return [repr(row).encode() for row in zip(*parts, strict=True)]
@@ -183,41 +232,68 @@ def _bytes(column: Column) -> bytes:
 # Restoring the kind of frame ------------------------------------------------------------------
 
 
-def _restorable(column: Column, whole: bool) -> bool:
-    """An integer dtype is put back only where that loses nothing: 22.5 stays 22.5."""
-    return not whole or column.dtype.kind != "f" or bool(np.all(column == np.round(column)))
+def _restorable(column: Column, dtype: str) -> bool:
+    """A dtype is put back only where that loses nothing: in a column of integers 22.5 stays 22.5.
+
+    Parameters
+    ----------
+    dtype : its name; numpy's integers, in small letters, cannot say that a value is missing.
+    """
+    whole = re.match(r"u?int\d+", dtype.lower())
+    if whole is None or column.dtype.kind not in "iuf":
+        return True
+    there = column[~is_missing(column)]
+    limits = np.iinfo(whole[0])
+    inside = bool(np.all((there >= limits.min) & (there <= limits.max)))
+    return inside and bool(np.all(there == np.round(there)))
+
+
+def _dated(column: Column, dtype: str) -> Column:
+    """Turn seconds back into dates or durations, where the dtype's name says so."""
+    kind = dtype.lower()
+    if column.dtype.kind not in "iuf" or not kind.startswith(("date", "time", "duration")):
+        return column
+    span = kind.startswith(("timedelta", "duration"))
+    gaps = is_missing(column)
+    ticks = np.round(np.where(gaps, 0, column) * 1e6).astype(np.int64)
+    moments = ticks.astype("timedelta64[us]" if span else "datetime64[us]")
+    moments[gaps] = np.array("NaT", moments.dtype)
+    return moments
 
 
 def _pandas(columns: Mapping[str, Column], like: Any) -> Any:
-    frame = importlib.import_module("pandas").DataFrame(dict(columns))
-    wanted = {
-        name: dtype
-        for name, dtype in like.dtypes.items()
-        if name in columns
-        and frame.dtypes[name] != dtype
-        and _restorable(columns[name], getattr(dtype, "kind", "O") in "iu")
-    }
+    kinds = {name: dtype for name, dtype in like.dtypes.items() if name in columns}
+    natural = {n: _dated(c, str(kinds[n])) if n in kinds else c for n, c in columns.items()}
+    frame = importlib.import_module("pandas").DataFrame(natural)
+    wanted = {}
+    for name, dtype in kinds.items():
+        if getattr(dtype, "tz", None) is not None and frame.dtypes[name].kind == "M":
+            frame[name] = frame[name].dt.tz_localize("UTC")
+        gaps = str(dtype).islower() and is_missing(columns[name]).any()
+        holds = not (gaps and getattr(dtype, "kind", "O") in "iu")
+        if frame.dtypes[name] != dtype and holds and _restorable(columns[name], str(dtype)):
+            wanted[name] = dtype
     return frame.astype(wanted) if wanted else frame
 
 
 def _polars(columns: Mapping[str, Column], like: Any) -> Any:
-    frame = importlib.import_module("polars").DataFrame(dict(columns), strict=False)
-    wanted = {
-        name: dtype
-        for name, dtype in like.schema.items()
-        if name in columns and _restorable(columns[name], dtype.is_integer())
-    }
+    kinds = {name: dtype for name, dtype in like.schema.items() if name in columns}
+    natural = {n: _dated(c, str(kinds[n])) if n in kinds else c for n, c in columns.items()}
+    make = importlib.import_module("polars").DataFrame
+    frame = make(natural, strict=False, nan_to_null=True)
+    wanted = {n: dtype for n, dtype in kinds.items() if _restorable(columns[n], str(dtype))}
     return frame.cast(wanted) if wanted else frame
 
 
 def _arrow(columns: Mapping[str, Column], like: Any) -> Any:
     arrow = importlib.import_module("pyarrow")
-    arrays = {name: arrow.array(column, from_pandas=True) for name, column in columns.items()}
-    for name in columns:
-        if name in like.schema.names:
-            dtype = like.schema.field(name).type
-            if _restorable(columns[name], arrow.types.is_integer(dtype)):
-                arrays[name] = arrays[name].cast(dtype)
+    kinds = {field.name: field.type for field in like.schema if field.name in columns}
+    arrays = {}
+    for name, column in columns.items():
+        kind = kinds.get(name)
+        arrays[name] = arrow.array(_dated(column, str(kind)), from_pandas=True)
+        if kind is not None and _restorable(column, str(kind)):
+            arrays[name] = arrays[name].cast(kind)
     return arrow.table(arrays)
 
 
@@ -259,11 +335,9 @@ def read(path: Path) -> Dataset:
 def _read_table(path: Path) -> Dataset:
     import duckdb
 
-    reader = "read_csv" if path.suffix == ".csv" else "read_parquet"
-    query = f"SELECT * FROM {reader}(?)"  # noqa: S608 (one of two words, no input)
     try:
         with duckdb.connect() as memory:
-            found = memory.execute(query, [str(path)]).fetchnumpy()
+            found = (_csv if path.suffix == ".csv" else _parquet)(memory, path)
     except duckdb.Error as error:
         # duckdb quotes the offending line, which is somebody's record: only the kind is told.
         raise DataError(
@@ -271,20 +345,58 @@ def _read_table(path: Path) -> Dataset:
             f"duckdb cannot read it ({type(error).__name__})",
             f"Check that it is a {path.suffix[1:]} file with one header line",
         ) from None
-    columns = {name: plain(np.ma.asarray(values)) for name, values in found.items()}
+    columns = {name: plain(np.ma.asarray(values), name) for name, values in found.items()}
     return Dataset(columns, _empty_like(columns))
 
 
+def _parquet(memory: Any, path: Path) -> Mapping[str, Column]:
+    found: Mapping[str, Column] = memory.execute(
+        "SELECT * FROM read_parquet(?)", [str(path)]
+    ).fetchnumpy()
+    return found
+
+
+def _csv(memory: Any, path: Path) -> Mapping[str, Column]:
+    """Read a csv file whose first line is the header, whatever stands in it.
+
+    The header and the delimiter are settled here, because duckdb, left to guess, takes a longer
+    line for the header and drops what stands above. It also takes yes and no for booleans: only
+    true and false are.
+    """
+    with path.open(encoding="utf-8", errors="replace") as file:
+        head = file.readline()
+    delimiter = max(",;\t|", key=head.count)
+    reads = "FROM read_csv(?, delim=?, header=true, skip=0"
+    given = [str(path), delimiter]
+    kinds = memory.execute(f"DESCRIBE SELECT * {reads})", given).fetchall()
+    words = {name: "VARCHAR" for name, kind, *_ in kinds if kind == "BOOLEAN"}
+    if not words:
+        return dict(memory.execute(f"SELECT * {reads})", given).fetchnumpy())
+    found = memory.execute(f"SELECT * {reads}, types=?)", [*given, words]).fetchnumpy()
+    return {name: _truths(found[name]) if name in words else found[name] for name in found}
+
+
+def _truths(words: Column) -> Column:
+    """Read a column of text as booleans where it says true and false and nothing else."""
+    lower = [None if _absent(word) else str(word).lower() for word in plain(np.ma.asarray(words))]
+    if not set(lower) <= {"true", "false", None}:
+        return words
+    return np.array([None if word is None else word == "true" for word in lower], dtype=object)
+
+
 def _read_arrays(path: Path) -> Dataset:
+    problem = DataError(
+        f"the table {path}", "it holds no plain arrays x and y", "Save them with numpy.savez"
+    )
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             x, y = arrays["x"], arrays["y"]
-    except (KeyError, ValueError, OSError):
-        raise DataError(
-            f"the table {path}", "it holds no plain arrays x and y", "Save them with numpy.savez"
-        ) from None
-    flat = x.reshape(len(x), -1)
-    return Dataset({**{f"x{i}": flat[:, i] for i in range(flat.shape[1])}, "y": plain(y)})
+    except (KeyError, ValueError, OSError, EOFError, TypeError, zlib.error, zipfile.BadZipFile):
+        raise problem from None
+    if x.ndim == 0 or y.ndim != 1:
+        raise problem
+    flat = x.reshape(len(x), int(np.prod(x.shape[1:])))
+    return Dataset({**{f"x{i}": plain(flat[:, i]) for i in range(flat.shape[1])}, "y": plain(y)})
 
 
 def _empty_like(columns: Mapping[str, Column]) -> Any:

@@ -44,6 +44,38 @@ class Configuration(msgspec.Struct, frozen=True):
     utility_loss: Rate | None = None
 
 
+class Trial(msgspec.Struct, frozen=True):
+    """One setting of a training parameter, tried on shadow models.
+
+    Attributes
+    ----------
+    value : the setting; -1 as it is now. advantage, margin : AUC over imputation, and the
+    half-width of its one-sided 95 % interval. utility : accuracy or R2 on people not trained on.
+    """
+
+    value: float
+    advantage: float
+    margin: float
+    utility: float
+
+
+class Advice(msgspec.Struct, frozen=True):
+    """The cheapest defence that the audit can think of: a setting that generalises.
+
+    Attributes
+    ----------
+    parameter : of the estimator. value : to set it to; None where every setting costs accuracy.
+    hidden : the column it was tried on. before, tried : what was measured. reason : why this one.
+    """
+
+    parameter: str
+    value: float | None
+    hidden: str
+    before: Trial
+    tried: tuple[Trial, ...]
+    reason: str
+
+
 class NotRun(msgspec.Struct, frozen=True):
     """An attack that was left out, and why."""
 
@@ -80,6 +112,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     findings : the best attack on the first sensitive column of the first configuration leads.
     controls, guarantees, mitigations : the catalogue's rows, DP claims, empirical measures.
     risk : the limits in force. notes : what the reader should know.
+    advice : training settings that leak less, where a model leaks and can be trained again.
     previous : SHA-256 of the evidence before this one. signature : of the canonical JSON.
     """
 
@@ -98,6 +131,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     guarantees: tuple[str, ...] = ()
     mitigations: tuple[str, ...] = ()
     not_run: tuple[NotRun, ...] = ()
+    advice: tuple[Advice, ...] = ()
     previous: str | None = None
     signature: str | None = None
 

@@ -56,7 +56,7 @@ def toss(
     step: Callable[[str], None],
 ) -> tuple[list[Contrast], tuple[NotRun, ...]]:  # fmt: skip
     """Train once with coins in each sensitive column; let attacks guess them in each view."""
-    if case.surrogate:
+    if case.train.surrogate:
         return [], (NotRun(NAME, "the model cannot be trained again: pass train=estimator"),)
     found = []
     for column in case.schema.sensitive:

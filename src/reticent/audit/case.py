@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reticent.audit.train import Retrain, trainer
+from reticent.audit.train import Trainer, trainer
 from reticent.dataset import Dataset, is_missing, row_tokens
 from reticent.errors import ConfigError, DataError, ModelError
 from reticent.evidence import fingerprint
@@ -69,7 +69,6 @@ class Prepared:
     Attributes
     ----------
     train : rows and a seed to a new target of the same kind.
-    surrogate : whether ``train`` is a stand-in of the attacker's own.
     members_people, ... : (n,) codes of whose row it is. notes : what the user should be told.
     """
 
@@ -83,8 +82,7 @@ class Prepared:
     auxiliary_people: NDArray[np.intp]
     known: tuple[str, ...]
     knows_label: bool
-    train: Retrain
-    surrogate: bool
+    train: Trainer
     notes: tuple[str, ...]
     model_digest: str
 
@@ -118,8 +116,8 @@ def _prepare(case: Case) -> Prepared:
         theirs = _codes(auxiliary, schema.person)
     _check_label(members, schema)
     target = _target(case.model, members, schema)
-    train, surrogate = trainer(case.model, case.train, target, schema)
-    if surrogate:
+    train = trainer(case.model, case.train, target, schema)
+    if train.surrogate:
         notes.append(
             "The model cannot be trained again: shadow models are default random forests, the "
             "attacker's own guess at it. Pass train=estimator for shadows of its kind."
@@ -128,7 +126,7 @@ def _prepare(case: Case) -> Prepared:
         target=target, schema=schema, members=members, others=others, auxiliary=auxiliary,
         members_people=_codes(members, schema.person), others_people=whose,
         auxiliary_people=theirs, known=_known(case, schema, members),
-        knows_label=case.knows_label, train=train, surrogate=surrogate, notes=tuple(notes),
+        knows_label=case.knows_label, train=train, notes=tuple(notes),
         model_digest=case.model_digest or _digest(target, members),
     )  # fmt: skip
 

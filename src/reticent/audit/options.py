@@ -37,6 +37,7 @@ class Options:
     noise_key : the model's noise key; None derives one from the seed.
     progress : told where the run is. self_test : goes into the evidence.
     canaries : whether to retrain the model once with coins in place of some hidden values.
+    advice : whether to look for a training setting that leaks less, where the model leaks.
     """
 
     attacks: Sequence[str] | None = None
@@ -48,6 +49,7 @@ class Options:
     progress: Progress = silent
     self_test: SelfTest | None = None
     canaries: bool = True
+    advice: bool = True
 
     @property
     def names(self) -> list[str]:

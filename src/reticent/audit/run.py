@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reticent import __version__
+from reticent.audit.advice import advise
 from reticent.audit.canaries import toss
 from reticent.audit.case import Case, Prepared
 from reticent.audit.measure import Guard, Subject, View, measure, subject, training_errors
@@ -18,7 +19,7 @@ from reticent.audit.score import Contrast, conclude
 from reticent.audit.shadows import ShadowModel, train_shadows
 from reticent.audit.utility import as_rate, loss, utility
 from reticent.contract import Contract, Policy
-from reticent.evidence import Configuration, Evidence, NotRun, Subjects, dated, fingerprint
+from reticent.evidence import Advice, Configuration, Evidence, NotRun, Subjects, dated, fingerprint
 from reticent.randomness import generator
 from reticent.targets.contracted import behind
 from reticent.targets.gate import Gate, fit_gate
@@ -35,6 +36,7 @@ class Measured:
     notes: tuple[str, ...]
     not_run: tuple[NotRun, ...]
     subjects: Subjects
+    advice: tuple[Advice, ...] = ()
 
 
 def audit(case: Case, contracts: Mapping[str, Contract | None], options: Options) -> Evidence:
@@ -47,16 +49,28 @@ def audit(case: Case, contracts: Mapping[str, Contract | None], options: Options
     return conclude_all([examine(case.prepared(), contracts, options)], options)
 
 
-def examine(case: Prepared, contracts: Mapping[str, Contract | None], options: Options) -> Measured:
-    """Measure every attack on every sensitive column behind every contract."""
+def examine(
+    case: Prepared,
+    contracts: Mapping[str, Contract | None],
+    options: Options,
+    subjects: dict[str, Subject] | None = None,
+) -> Measured:
+    """Measure every attack on every sensitive column behind every contract.
+
+    Parameters
+    ----------
+    subjects : hidden column to its baseline, where the same people were examined before; what is
+        missing is added.
+    """
     tracked = Steps(options, case, contracts)
     models = _shadows(case, options, tracked)
     views = [_view(case, name, contract, models, options) for name, contract in contracts.items()]
     contrasts: list[Contrast] = []
-    subjects = {}
+    subjects = {} if subjects is None else subjects
     for column in case.schema.sensitive:
         tracked(f"imputing {column} without the model")
-        subjects[column] = subject(case, column, options.seed)
+        if column not in subjects:
+            subjects[column] = subject(case, column, options.seed)
     for view in views:
         for column in case.schema.sensitive:
             contrasts += measure(case, view, subjects[column], options.names, options.seed, tracked)
@@ -64,8 +78,26 @@ def examine(case: Prepared, contracts: Mapping[str, Contract | None], options: O
     if options.canaries:
         found, not_run = toss(case, views, subjects, options, tracked)
         contrasts = _beside(contrasts, found)
+    advice = _advice(case, contrasts, contracts, subjects, options, tracked)
     worth = [_worth(case, view, contracts[view.name], options.seed) for view in views]
-    return Measured(contrasts, worth, _notes(case, subjects), not_run, _subjects(case, contracts))
+    about = _subjects(case, contracts)
+    return Measured(contrasts, worth, _notes(case, subjects), not_run, about, advice)
+
+
+def _advice(
+    case: Prepared, contrasts: Sequence[Contrast], contracts: Mapping[str, Contract | None],
+    subjects: Mapping[str, Subject], options: Options, step: Steps,
+) -> tuple[Advice, ...]:  # fmt: skip
+    """Ask for advice on the columns that the bare model gives away."""
+    bare = [name for name, contract in contracts.items() if contract is None]
+    leaking = [
+        found.hidden
+        for found in conclude(list(contrasts), options.risk)
+        if found.verdict == "leaks" and found.configuration in bare
+    ]
+    columns = dict.fromkeys(leaking) if options.advice else ()
+    given = (advise(case, subjects[column], options, step) for column in columns)
+    return tuple(one for one in given if one is not None)
 
 
 def conclude_all(runs: Sequence[Measured], options: Options) -> Evidence:
@@ -85,6 +117,7 @@ def conclude_all(runs: Sequence[Measured], options: Options) -> Evidence:
         risk=options.risk,
         notes=tuple(dict.fromkeys(note for run in runs for note in run.notes)),
         not_run=tuple(one for run in runs for one in run.not_run),
+        advice=tuple(one for run in runs for one in run.advice),
         self_test=options.self_test,
     )  # fmt: skip
 

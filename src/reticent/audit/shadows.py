@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reticent.attacks.known import Hidden, Shadow
-from reticent.audit.train import Retrain
+from reticent.audit.train import Trainer
 from reticent.dataset import Dataset
 from reticent.randomness import generator, subseed
 from reticent.target import Target
@@ -67,7 +67,7 @@ class ShadowModel:
 
 
 def train_shadows(
-    train: Retrain,
+    train: Trainer,
     auxiliary: Dataset,
     people: Codes,
     seed: int,

@@ -1,8 +1,9 @@
-"""Training another model like the target: for shadows, and for attribute canaries."""
+"""Training another model like the target: for shadows, for canaries, and to try advice."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,33 +15,77 @@ from reticent.schema import Schema
 from reticent.target import Target
 from reticent.targets.local import local
 
-Retrain = Callable[[Dataset, int], Target]
 Fit = Callable[[Any, Any, int], Any]
 
+# The parameter by which each kind of learner generalises, weakest first.
+KNOBS: dict[str, tuple[float, ...]] = {
+    "min_samples_leaf": (5, 20, 50, 100, 200),
+    "min_child_samples": (50, 100, 200, 400),
+    "min_child_weight": (20, 50, 100, 200),
+}
 
-def trainer(model: Any, source: Any, target: Target, schema: Schema) -> tuple[Retrain, bool]:
-    """Return what trains another model like the target, and whether it is a stand-in.
+
+@dataclass(frozen=True, slots=True)
+class Trainer:
+    """Trains models like the target.
+
+    Attributes
+    ----------
+    blank : the unfitted estimator, None where a function or a stand-in is trained.
+    surrogate : whether it is a stand-in of the attacker's own.
+    """
+
+    fit: Fit
+    schema: Schema
+    blank: Any = None
+    surrogate: bool = False
+
+    def __call__(self, rows: Dataset, seed: int) -> Target:
+        """Train a model on rows and return it as a target."""
+        labels = rows[self.schema.label]
+        model = self.fit(rows.select(self.schema.inputs).frame(), labels, seed)
+        return local(model, self.schema.inputs, labels)
+
+    @property
+    def knob(self) -> str | None:
+        """The full name of the estimator's parameter that makes it generalise, if it has one."""
+        names = [] if self.blank is None else list(self.blank.get_params())
+        for knob in KNOBS:
+            for name in names:
+                if name.split("__")[-1] == knob:
+                    return str(name)
+        return None
+
+    def settings(self) -> list[float]:
+        """The values of the knob that generalise more than the present one."""
+        knob = self.knob
+        if knob is None:
+            return []
+        now = self.blank.get_params()[knob]
+        least = now if isinstance(now, int | float) else 0
+        return [value for value in KNOBS[knob.split("__")[-1]] if value > least]
+
+    def turned(self, value: float) -> Trainer:
+        """Return a trainer of the same estimator with its knob at another value."""
+        from sklearn.base import clone
+
+        blank = clone(self.blank).set_params(**{str(self.knob): value})
+        return replace(self, fit=_fit_of(blank), blank=blank)
+
+
+def trainer(model: Any, given: Any, target: Target, schema: Schema) -> Trainer:
+    """Return what trains another model like the target.
 
     Parameters
     ----------
-    model : the audited model. source : an estimator or function to train instead, or None.
+    model : the audited model. given : an estimator or function to train instead, or None.
 
     Raises
     ------
-    ConfigError : ``source`` is given and cannot be cloned.
+    ConfigError : ``given`` cannot be cloned.
     """
-    fit, surrogate = _fit(model, source, target)
-
-    def train(rows: Dataset, seed: int) -> Target:
-        model = fit(rows.select(schema.inputs).frame(), rows[schema.label], seed)
-        return local(model, schema.inputs, rows[schema.label])
-
-    return train, surrogate
-
-
-def _fit(model: Any, given: Any, target: Target) -> tuple[Fit, bool]:
     if callable(given) and not hasattr(given, "fit"):
-        return given, False
+        return Trainer(given, schema)
     from sklearn.base import clone
 
     source = model if given is None else given
@@ -50,17 +95,25 @@ def _fit(model: Any, given: Any, target: Target) -> tuple[Fit, bool]:
         blank = clone(source)
     except (TypeError, RuntimeError):
         if given is None:
-            return _surrogate(target.classes is None), True
+            return Trainer(_surrogate(target.classes is None), schema, surrogate=True)
         raise ConfigError(
             "train",
             f"a {type(source).__name__} cannot be cloned",
             "Give an unfitted estimator, or a function of frame, labels and seed",
         ) from None
+    return Trainer(_fit_of(blank), schema, blank)
 
-    def fit(frame: Any, labels: Any, seed: int) -> Any:
-        return _seeded(clone(blank), seed).fit(frame, labels)
 
-    return fit, False
+def _fit_of(blank: Any) -> Fit:
+    from sklearn.base import clone
+
+    return lambda frame, labels, seed: _seeded(clone(blank), seed).fit(frame, labels)
+
+
+def _seeded(estimator: Any, seed: int) -> Any:
+    """Give every step that draws the seed, so that a shadow is repeatable."""
+    states = [name for name in estimator.get_params() if name.split("__")[-1] == "random_state"]
+    return estimator.set_params(**dict.fromkeys(states, seed)) if states else estimator
 
 
 def _surrogate(regressor: bool) -> Fit:
@@ -92,9 +145,3 @@ def _as_dataset(frame: Any) -> Dataset:
     if isinstance(frame, np.ndarray):
         return Dataset({f"x{place}": frame[:, place] for place in range(frame.shape[1])})
     return Dataset.of(frame)
-
-
-def _seeded(estimator: Any, seed: int) -> Any:
-    """Give every step that draws the seed, so that a shadow is repeatable."""
-    states = [name for name in estimator.get_params() if name.split("__")[-1] == "random_state"]
-    return estimator.set_params(**dict.fromkeys(states, seed)) if states else estimator

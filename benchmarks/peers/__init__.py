@@ -1,0 +1,1 @@
+"""Programs that run another project in its own environment; they import nothing of ours."""

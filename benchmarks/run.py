@@ -1,0 +1,94 @@
+"""Run benchmarks and rewrite their tables: ``python -m benchmarks.run [--list] [NAME ...]``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+
+from benchmarks.table import ROOT, CannotRunError, Table, origin, write
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """One measurement: ``module:function`` makes its table, which a page of docs/ shows."""
+
+    entry: str
+    page: str
+    says: str
+
+    def measure(self) -> Table:
+        """Load and run it."""
+        module, _, function = self.entry.partition(":")
+        make: Callable[[], Table] = getattr(import_module(f"benchmarks.{module}"), function)
+        return make()
+
+
+BENCHMARKS = {
+    "steak-tree": Benchmark(
+        "steak_tree:measure", "reproductions.md", "Fredrikson 2015 on the steak survey"
+    ),
+    "forest-steak": Benchmark(
+        "forests:steak", "reproductions.md", "default forest, steak survey, 20 splits"
+    ),
+    "forest-gss": Benchmark(
+        "forests:gss", "reproductions.md", "default forest, General Social Survey, 20 splits"
+    ),
+    "forest-adult": Benchmark(
+        "forests:adult", "reproductions.md", "default forest, Adult, 5 splits (half an hour)"
+    ),
+    "canaries": Benchmark(
+        "coins:measure", "reproductions.md", "attribute canaries by leaf size, affairs survey"
+    ),
+    "attacks": Benchmark(
+        "all_attacks:measure", "reproductions.md", "every attack on three surveys, default forest"
+    ),
+    "one-query": Benchmark(
+        "one_query:measure", "reproductions.md", "one query per record against a sweep"
+    ),
+    "white-box-peer": Benchmark(
+        "white_box_peer:measure", "benchmarks.md", "tree inversion beside ART 1.20"
+    ),
+    "grid": Benchmark("grid_cost:measure", "benchmarks.md", "a sweep beside the bare model calls"),
+    "audit": Benchmark("audit_cost:measure", "benchmarks.md", "where an audit's time goes"),
+}
+
+
+def run(name: str) -> bool:
+    """Run one benchmark, print its table and put it into its page; say whether it could run."""
+    benchmark, started = BENCHMARKS[name], time.process_time()
+    print(f"{name}: {benchmark.says}", file=sys.stderr, flush=True)
+    try:
+        table = benchmark.measure()
+        minutes = (time.process_time() - started) / 60
+        text = f"{table.markdown()}\n\n{origin(name, table, minutes)}"
+        write(ROOT / "docs" / benchmark.page, name, text)
+    except CannotRunError as lack:
+        print(f"{name}: skipped: {lack}", file=sys.stderr, flush=True)
+        return False
+    print(text, flush=True)
+    return True
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the named benchmarks, or all; the exit status is 1 when one was skipped."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="which; all by default")
+    parser.add_argument("--list", action="store_true", help="name them and stop")
+    asked = parser.parse_args(arguments)
+    for name in asked.names:
+        if name not in BENCHMARKS:
+            parser.error(f"no benchmark {name!r}: choose from {', '.join(BENCHMARKS)}")
+    if asked.list:
+        for name, benchmark in BENCHMARKS.items():
+            print(f"{name:16} {benchmark.says} -> docs/{benchmark.page}")
+        return 0
+    ran = [run(name) for name in asked.names or BENCHMARKS]
+    return 0 if all(ran) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
