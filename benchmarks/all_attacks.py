@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from reticent.finding import Finding
-
 from benchmarks.attacked import attack
 from benchmarks.forests import HEAD, READ, median_auc, summary
 from benchmarks.people import AFFAIRS, GSS, STEAK, People
 from benchmarks.table import Table
+from reticent.finding import Finding
 
 SPLITS = 5
 
 
 def measure() -> Table:
     """Run all attacks that apply to a model in memory."""
-    rows = [
-        (people.name, *row) for people in (AFFAIRS, STEAK, GSS) for row in _rows(people)
-    ]
+    rows = [(people.name, *row) for people in (AFFAIRS, STEAK, GSS) for row in _rows(people)]
     applies = (
         "`observed` and `refusals` do not apply: no answers were recorded and nothing is refused."
     )

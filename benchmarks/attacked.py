@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
-import reticent
-from reticent.finding import Rate
 
+import reticent
 from benchmarks.people import People
+from reticent.finding import Rate
 
 NONE = float("nan")
 
@@ -31,9 +31,7 @@ def pipeline(columns: pd.DataFrame, last: Any) -> Any:
     if not text:
         return make_pipeline(last)
     indicators = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
-    return make_pipeline(
-        make_column_transformer((indicators, text), remainder="passthrough"), last
-    )
+    return make_pipeline(make_column_transformer((indicators, text), remainder="passthrough"), last)
 
 
 def case(people: People, seed: int, model: Callable[[int], Any] = forest) -> reticent.Case:

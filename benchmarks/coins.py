@@ -6,11 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import reticent
-from reticent.finding import Finding
-
 from benchmarks.attacked import case, value
 from benchmarks.people import AFFAIRS
 from benchmarks.table import Table, plain, spread
+from reticent.finding import Finding
 
 SEEDS = 10
 ATTACKS = ("imputation_likelihood", "learned")

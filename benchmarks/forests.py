@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from reticent.finding import Finding
 
 from benchmarks.attacked import attack, value
 from benchmarks.people import ADULT, ADULT_MARRIED, GSS, STEAK, People
 from benchmarks.table import Table, spread
+from reticent.finding import Finding
 
 ATTACKS = ("imputation_likelihood", "learned")
 SPLITS = 20

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from reticent.attacks import named
-from reticent.attacks.known import Known, hide
-from reticent.dataset import Dataset
-from reticent.targets.local import Local, local, positions
 
 from benchmarks.attacked import pipeline
 from benchmarks.people import STEAK
 from benchmarks.table import Table, spread
+from reticent.attacks import named
+from reticent.attacks.known import Known, hide
+from reticent.dataset import Dataset
+from reticent.targets.local import Local, local, positions
 
 SEEDS = 20
 DEPTH = 8
@@ -48,7 +48,7 @@ def _one(seed: int) -> tuple[float, float, float, float]:
     tree = DecisionTreeClassifier(max_depth=DEPTH, random_state=seed)
     model = pipeline(inputs, tree).fit(inputs, frame[STEAK.label])
     rows = Dataset.of(frame)
-    target = local(model, list(inputs), rows[STEAK.label])
+    target = local(model, inputs.columns.tolist(), rows[STEAK.label])
     hidden = hide(STEAK.sensitive, None, rows)
     errors = _confusion(target, rows)
     known = Known(
@@ -69,5 +69,7 @@ def _confusion(target: Local, rows: Dataset) -> NDArray[np.float64]:
     """Count the training rows (classes, classes) by true and by predicted label."""
     assert target.classes is not None
     counts = np.zeros((len(target.classes), len(target.classes)))
-    np.add.at(counts, (positions(rows[STEAK.label], target.classes), target.ask(rows).label), 1)
+    said = target.ask(rows).label
+    assert said is not None
+    np.add.at(counts, (positions(rows[STEAK.label], target.classes), said), 1)
     return counts

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import math
 from typing import Literal
 
 import msgspec
@@ -27,7 +28,8 @@ class Noise(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scale: float
 
     def __post_init__(self) -> None:
-        _require(self.scale > 0, "noise.scale", f"{self.scale} is not positive", "Write 0.05, say")
+        _require(0 < self.scale < math.inf, "noise.scale",
+                 f"{self.scale} is not a positive number", "Write 0.05, say")  # fmt: skip
 
 
 class Abstain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -83,6 +85,8 @@ class Contract(
 
     def __post_init__(self) -> None:
         for name in ("marginalize", "bands", "cidr"):
+            _require(not isinstance(getattr(self, name), str), name, "it is one text, not a list",
+                     f'Write {name} = ["..."]')  # fmt: skip
             if isinstance(value := getattr(self, name), list):
                 msgspec.structs.force_setattr(self, name, tuple(value))
         _require(self.output in OUTPUTS, "output", f"{self.output!r} is none of its values",

@@ -59,10 +59,9 @@ class Dataset:
             table = nw.from_native(frame, eager_only=True)
         except TypeError:
             raise DataError(
-                "a table",
-                f"a {type(frame).__name__} is not a frame",
+                "a table", f"a {type(frame).__name__} is not a frame",
                 "Give a pandas or polars DataFrame or an Arrow table",
-            ) from None
+            ) from None  # fmt: skip
         except nw.exceptions.DuplicateError:
             raise DataError(
                 "a table", "two of its columns have one name", "Give each column its own"
@@ -91,10 +90,9 @@ class Dataset:
         """
         if name not in self.columns:
             raise DataError(
-                f"column {name!r}",
-                f"the table has no such column{nearest(name, self.names)}",
+                f"column {name!r}", f"the table has no such column{nearest(name, self.names)}",
                 f"Its columns are: {', '.join(self.names)}",
-            )
+            )  # fmt: skip
         return self.columns[name]
 
     def select(self, names: Sequence[str]) -> Dataset:
@@ -159,14 +157,14 @@ def plain(values: Column, name: str = "") -> Column:
 
 
 def _unmasked(values: np.ma.MaskedArray[Any, Any]) -> Column:
-    """Write a gap as its dtype does: NaT, NaN, else None."""
-    gaps = np.ma.getmaskarray(values)
-    kind = values.dtype.kind
+    """Fill the gaps: numpy writes None as NaT among dates and as NaN among floats."""
+    gaps, kind = np.ma.getmaskarray(values), values.dtype.kind
     if not gaps.any():
         return np.asarray(values.data)
-    filled = values.data.astype(values.dtype if kind in "mM" else float if kind in "iuf" else object)
-    filled[gaps] = np.array("NaT", values.dtype) if kind in "mM" else np.nan if kind in "iuf" else None
-    return np.asarray(filled)
+    wider = {"i": float, "u": float, "b": object}.get(kind, values.dtype)
+    filled = np.array(values.data, dtype=wider)
+    filled[gaps] = None
+    return filled
 
 
 def _plain_objects(values: Column, name: str) -> Column:
@@ -176,9 +174,11 @@ def _plain_objects(values: Column, name: str) -> Column:
         raise DataError(
             f"column {name!r}", "its cells hold lists or records", "Give one value in a cell"
         )
-    if kinds and kinds <= {bool, np.bool_}:
-        return np.where(missing, None, values) if missing.any() else values.astype(bool)
-    if kinds and all(issubclass(kind, int | float | Decimal | np.number) for kind in kinds):
+    truths = bool(kinds & {bool, np.bool_})
+    if truths and len(kinds) == 1 and not missing.any():
+        return values.astype(bool)
+    numbers = all(issubclass(kind, int | float | Decimal | np.number) for kind in kinds)
+    if kinds and numbers and not truths:
         return np.where(missing, np.nan, values).astype(float)
     values = values.copy()
     values[missing] = None
@@ -187,14 +187,10 @@ def _plain_objects(values: Column, name: str) -> Column:
 
 def _absent(value: object) -> bool:
     """Say whether a cell is empty: None, NaN, NaT, or pandas.NA, which refuses to be compared."""
-    if value is None:
-        return True
     try:
-        return bool(value != value)  # noqa: PLR0124 (NaN)
-    except TypeError:
-        return True
-    except ValueError:
-        return False
+        return value is None or bool(value != value)  # noqa: PLR0124 (NaN)
+    except (TypeError, ValueError) as error:
+        return isinstance(error, TypeError)
 
 
 def is_missing(column: Column) -> NDArray[np.bool_]:
@@ -233,14 +229,9 @@ def _bytes(column: Column) -> bytes:
 
 
 def _restorable(column: Column, dtype: str) -> bool:
-    """A dtype is put back only where that loses nothing: in a column of integers 22.5 stays 22.5.
-
-    Parameters
-    ----------
-    dtype : its name; numpy's integers, in small letters, cannot say that a value is missing.
-    """
+    """A dtype is put back only where that loses nothing: among integers 22.5 stays 22.5."""
     whole = re.match(r"u?int\d+", dtype.lower())
-    if whole is None or column.dtype.kind not in "iuf":
+    if whole is None or not is_numeric(column):
         return True
     there = column[~is_missing(column)]
     limits = np.iinfo(whole[0])
@@ -250,10 +241,9 @@ def _restorable(column: Column, dtype: str) -> bool:
 
 def _dated(column: Column, dtype: str) -> Column:
     """Turn seconds back into dates or durations, where the dtype's name says so."""
-    kind = dtype.lower()
-    if column.dtype.kind not in "iuf" or not kind.startswith(("date", "time", "duration")):
+    if not is_numeric(column) or not dtype.lower().startswith(("date", "time", "duration")):
         return column
-    span = kind.startswith(("timedelta", "duration"))
+    span = dtype.lower().startswith(("timedelta", "duration"))
     gaps = is_missing(column)
     ticks = np.round(np.where(gaps, 0, column) * 1e6).astype(np.int64)
     moments = ticks.astype("timedelta64[us]" if span else "datetime64[us]")
@@ -261,16 +251,20 @@ def _dated(column: Column, dtype: str) -> Column:
     return moments
 
 
+def _natural(columns: Mapping[str, Column], kinds: Mapping[str, Any]) -> dict[str, Column]:
+    return {n: _dated(c, str(kinds[n])) if n in kinds else c for n, c in columns.items()}
+
+
 def _pandas(columns: Mapping[str, Column], like: Any) -> Any:
     kinds = {name: dtype for name, dtype in like.dtypes.items() if name in columns}
-    natural = {n: _dated(c, str(kinds[n])) if n in kinds else c for n, c in columns.items()}
-    frame = importlib.import_module("pandas").DataFrame(natural)
+    frame = importlib.import_module("pandas").DataFrame(_natural(columns, kinds))
     wanted = {}
     for name, dtype in kinds.items():
         if getattr(dtype, "tz", None) is not None and frame.dtypes[name].kind == "M":
             frame[name] = frame[name].dt.tz_localize("UTC")
-        gaps = str(dtype).islower() and is_missing(columns[name]).any()
-        holds = not (gaps and getattr(dtype, "kind", "O") in "iu")
+        # numpy's integers, named in small letters, cannot say that a value is missing
+        numpys = str(dtype).islower() and getattr(dtype, "kind", "O") in "iu"
+        holds = not (numpys and is_missing(columns[name]).any())
         if frame.dtypes[name] != dtype and holds and _restorable(columns[name], str(dtype)):
             wanted[name] = dtype
     return frame.astype(wanted) if wanted else frame
@@ -278,9 +272,10 @@ def _pandas(columns: Mapping[str, Column], like: Any) -> Any:
 
 def _polars(columns: Mapping[str, Column], like: Any) -> Any:
     kinds = {name: dtype for name, dtype in like.schema.items() if name in columns}
-    natural = {n: _dated(c, str(kinds[n])) if n in kinds else c for n, c in columns.items()}
-    make = importlib.import_module("polars").DataFrame
-    frame = make(natural, strict=False, nan_to_null=True)
+    natural = {n: c.tolist() if c.dtype.kind == "O" else c
+               for n, c in _natural(columns, kinds).items()}  # fmt: skip
+    polars = importlib.import_module("polars")
+    frame = polars.DataFrame(natural, strict=False, nan_to_null=True)
     wanted = {n: dtype for n, dtype in kinds.items() if _restorable(columns[n], str(dtype))}
     return frame.cast(wanted) if wanted else frame
 
@@ -288,11 +283,10 @@ def _polars(columns: Mapping[str, Column], like: Any) -> Any:
 def _arrow(columns: Mapping[str, Column], like: Any) -> Any:
     arrow = importlib.import_module("pyarrow")
     kinds = {field.name: field.type for field in like.schema if field.name in columns}
-    arrays = {}
-    for name, column in columns.items():
-        kind = kinds.get(name)
-        arrays[name] = arrow.array(_dated(column, str(kind)), from_pandas=True)
-        if kind is not None and _restorable(column, str(kind)):
+    natural = _natural(columns, kinds)
+    arrays = {name: arrow.array(column, from_pandas=True) for name, column in natural.items()}
+    for name, kind in kinds.items():
+        if _restorable(columns[name], str(kind)):
             arrays[name] = arrays[name].cast(kind)
     return arrow.table(arrays)
 
@@ -322,10 +316,9 @@ def read(path: Path) -> Dataset:
     readers = {".csv": _read_table, ".parquet": _read_table, ".npz": _read_arrays}
     if path.suffix not in readers:
         raise DataError(
-            f"the table {path}",
-            f"{path.suffix or 'no suffix'} is not read here",
+            f"the table {path}", f"{path.suffix or 'no suffix'} is not read here",
             f"Give one of: {', '.join(readers)}",
-        )
+        )  # fmt: skip
     rows = readers[path.suffix](path)
     if not len(rows):
         raise DataError(f"the table {path}", "it has no rows", "Give at least one row")
@@ -337,31 +330,22 @@ def _read_table(path: Path) -> Dataset:
 
     try:
         with duckdb.connect() as memory:
-            found = (_csv if path.suffix == ".csv" else _parquet)(memory, path)
+            found = _csv(memory, path) if path.suffix == ".csv" else _parquet(memory, path)
     except duckdb.Error as error:
         # duckdb quotes the offending line, which is somebody's record: only the kind is told.
         raise DataError(
-            f"the table {path}",
-            f"duckdb cannot read it ({type(error).__name__})",
+            f"the table {path}", f"duckdb cannot read it ({type(error).__name__})",
             f"Check that it is a {path.suffix[1:]} file with one header line",
-        ) from None
+        ) from None  # fmt: skip
     columns = {name: plain(np.ma.asarray(values), name) for name, values in found.items()}
     return Dataset(columns, _empty_like(columns))
 
 
-def _parquet(memory: Any, path: Path) -> Mapping[str, Column]:
-    found: Mapping[str, Column] = memory.execute(
-        "SELECT * FROM read_parquet(?)", [str(path)]
-    ).fetchnumpy()
-    return found
-
-
 def _csv(memory: Any, path: Path) -> Mapping[str, Column]:
-    """Read a csv file whose first line is the header, whatever stands in it.
+    """Read a csv file whose first line is the header.
 
-    The header and the delimiter are settled here, because duckdb, left to guess, takes a longer
-    line for the header and drops what stands above. It also takes yes and no for booleans: only
-    true and false are.
+    Left to guess, duckdb takes a longer line for the header and drops what stands above it, and
+    yes and no for booleans: here only true and false are.
     """
     with path.open(encoding="utf-8", errors="replace") as file:
         head = file.readline()
@@ -374,6 +358,10 @@ def _csv(memory: Any, path: Path) -> Mapping[str, Column]:
         return dict(memory.execute(f"SELECT * {reads})", given).fetchnumpy())
     found = memory.execute(f"SELECT * {reads}, types=?)", [*given, words]).fetchnumpy()
     return {name: _truths(found[name]) if name in words else found[name] for name in found}
+
+
+def _parquet(memory: Any, path: Path) -> Mapping[str, Column]:
+    return dict(memory.execute("FROM read_parquet(?)", [str(path)]).fetchnumpy())
 
 
 def _truths(words: Column) -> Column:
@@ -395,7 +383,7 @@ def _read_arrays(path: Path) -> Dataset:
         raise problem from None
     if x.ndim == 0 or y.ndim != 1:
         raise problem
-    flat = x.reshape(len(x), int(np.prod(x.shape[1:])))
+    flat = x.reshape(len(x), int(np.prod(x.shape[1:])))  # -1 would fail on no rows
     return Dataset({**{f"x{i}": plain(flat[:, i]) for i in range(flat.shape[1])}, "y": plain(y)})
 
 

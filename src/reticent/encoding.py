@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reticent.dataset import Column, Dataset, is_missing, is_numeric
+from reticent.errors import DataError
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Encoding:
 
     def codes(self, rows: Dataset) -> NDArray[np.float64]:
         """Return one number per column (n, c), for trees: the value, or the level's position."""
-        parts = [rows[name].astype(float) for name in self.numeric]
+        parts = [_numbers(rows[name]) for name in self.numeric]
         parts += [_positions(rows[n], levels).astype(float) for n, levels in self.levels.items()]
         return np.column_stack(parts) if parts else np.empty((len(rows), 0))
 
@@ -70,8 +71,17 @@ def fit_encoding(rows: Dataset, columns: Sequence[str]) -> Encoding:
 
 def _standardise(column: Column, center: float, spread: float, marked: bool) -> NDArray[np.float64]:
     missing = is_missing(column)
-    scaled = np.where(missing, 0.0, (column.astype(float) - center) / spread)
+    scaled = np.where(missing, 0.0, (_numbers(column) - center) / spread)
     return np.column_stack([scaled, missing]) if marked else scaled[:, None]
+
+
+def _numbers(column: Column) -> NDArray[np.float64]:
+    try:
+        return column.astype(float)
+    except (TypeError, ValueError):  # its message quotes the cell
+        raise DataError(
+            "a column of numbers", "some of its cells are text", "Write it alike in all tables"
+        ) from None
 
 
 def _positions(column: Column, levels: dict[object, int]) -> NDArray[np.intp]:

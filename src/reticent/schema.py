@@ -47,6 +47,8 @@ class Domain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
             raise ConfigError(
                 "a domain's values", "fewer than two differ", "Name every value that occurs"
             )
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ConfigError("a domain's bounds", "min is above max", "Swap them")
         if self.precision is not None and self.precision <= 0:
             raise ConfigError("a domain's precision", "it is not positive", "Write the step, as .5")
 

@@ -110,13 +110,21 @@ def mcc(sample: Resamples, guess: Codes, truth: Codes, k: int) -> Floats:
 
 def precision_at(sample: Resamples, scores: Floats, positive: NDArray[np.bool_],
                  share: float = 0.05) -> Floats:  # fmt: skip
-    """Share of positives among the most confident ``share`` of the people: (draws + 1,)."""
+    """Share of positives among the most confident ``share`` of the people: (draws + 1,).
+
+    Where the last places fall among ties, each of those tied takes the same part of them: an
+    attack that says the same of everybody scores the prevalence, in whatever order people stand.
+    """
     order = np.argsort(-scores, kind="stable")
+    ranked = scores[order]
     weights = sample.weights[order].astype(np.float32)
-    taken = np.ceil(share * weights.sum(axis=0, dtype=np.float64))
-    before = np.cumsum(weights, axis=0, dtype=np.float64) - weights
-    inside = np.clip(taken - before, 0, weights)
-    return np.asarray((inside * positive[order][:, None]).sum(axis=0) / np.maximum(taken, 1))
+    starts = np.flatnonzero(np.concatenate([[True], ranked[1:] != ranked[:-1]]))
+    tied = np.add.reduceat(weights, starts, axis=0).astype(np.float64)
+    right = np.add.reduceat(weights * positive[order][:, None], starts, axis=0)
+    taken = np.ceil(share * tied.sum(axis=0))
+    inside = np.clip(taken - (np.cumsum(tied, axis=0) - tied), 0, tied)
+    hits = np.divide(inside * right, tied, out=np.zeros_like(tied), where=tied > 0)
+    return np.asarray(hits.sum(axis=0) / np.maximum(taken, 1))
 
 
 def macro_precision_at(sample: Resamples, scores: Floats, truth: Codes, rarest: int) -> Floats:
@@ -129,7 +137,10 @@ def macro_precision_at(sample: Resamples, scores: Floats, truth: Codes, rarest: 
 
 def r2(sample: Resamples, guess: Floats, truth: Floats) -> Floats:
     """Coefficient of determination: (draws + 1,), NaN where the truth is constant."""
-    error, mean, square = (_share(sample, x) for x in ((guess - truth) ** 2, truth, truth**2))
+    centered = truth - truth.mean()  # or the digits of a large mean would drown the spread
+    scale = float(np.abs(centered).max()) or 1.0
+    parts = (((guess - truth) / scale) ** 2, centered / scale, (centered / scale) ** 2)
+    error, mean, square = (_share(sample, part) for part in parts)
     spread = square - mean**2
     return np.where(spread > 1e-12, 1 - error / np.where(spread > 1e-12, spread, 1), np.nan)
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from reticent.attacks import ATTACKS, named
 from reticent.audit.shadows import COUNT
@@ -14,12 +13,7 @@ from reticent.finding import Risk
 BARE = "bare"
 
 
-class Progress(Protocol):
-    """Told where a long run is."""
-
-    def __call__(self, done: int, total: int, what: str) -> None:
-        """Be told that ``what`` begins, after ``done`` of ``total`` steps."""
-        ...
+Progress = Callable[[int, int, str], None]  # steps done, steps in all, what begins now
 
 
 def silent(done: int, total: int, what: str) -> None:

@@ -100,10 +100,20 @@ def _advice(
     return tuple(one for one in given if one is not None)
 
 
-def conclude_all(runs: Sequence[Measured], options: Options) -> Evidence:
-    """Judge everything that was measured as one run."""
+def conclude_all(
+    runs: Sequence[Measured], options: Options, order: Sequence[str] | None = None
+) -> Evidence:
+    """Judge everything that was measured as one run.
+
+    Parameters
+    ----------
+    order : the configurations in the order they are to be told; utility is lost against the first.
+    """
     contrasts = [one for run in runs for one in run.contrasts]
     worth = [one for run in runs for one in run.worth]
+    if order is not None:
+        contrasts.sort(key=lambda one: order.index(one.finding.configuration))
+        worth.sort(key=lambda one: order.index(one[0].name))
     created, expires = dated()
     return Evidence(
         reticent_version=__version__, created=created, expires=expires, seed=options.seed,

@@ -19,13 +19,15 @@ from reticent.finding import Rate, Risk
 from reticent.report.exposure import Exposure
 from reticent.report.words import VERDICTS, number
 
-ROW: Final = 58  # pixels: a name, then three marks on their own lines
+ROW: Final = 62  # pixels: a name, then three marks on their own lines
 FRONTIER: Final = 300
 NAMED: Final = 8  # configurations that are named in the chart; more are numbered
 LETTER: Final = 7.0  # pixels a letter takes at 13 px, about
 NARROW: Final = 296.0  # the plot's width on a phone, where names must still keep apart
 LINE: Final = 16.0
 LONGEST: Final = 22
+
+Place = tuple[float, float, float]  # the line of some letters, where they start and end
 
 # What XML 1.0 cannot hold: a column may be named by anything.
 _UNSPEAKABLE: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -116,12 +118,15 @@ def _strip(one: Exposure, ends: Scale, top: int) -> str:
     leaks = " leak" if one.best.verdict == "leaks" else ""
     value = "" if members is None or members.value is None else number(members.value)
     said = value or VERDICTS[one.best.verdict]
+    name = _text(_short(one.configuration.name, 34))
+    rule = f'<line class="row" x1="0" x2="100%" y1="{top}" y2="{top}"/>' if top else ""
     return "".join([
-        f'<text x="0" y="{top + 15}" class="name">{_text(_short(one.configuration.name, 34))}</text>',
-        f'<text x="100%" y="{top + 15}" class="value{leaks}" text-anchor="end">{said}</text>',
-        _mark(baseline, ends, top + 28, "without", ""),
-        _mark(others, ends, top + 38, "others", ""),
-        _mark(members, ends, top + 28, "members", leaks),
+        rule,
+        f'<text x="0" y="{top + 18}" class="name">{name}</text>',
+        f'<text x="100%" y="{top + 18}" class="value{leaks}" text-anchor="end">{said}</text>',
+        _mark(baseline, ends, top + 33, "without", ""),
+        _mark(others, ends, top + 45, "others", ""),
+        _mark(members, ends, top + 33, "members", leaks),
     ])  # fmt: skip
 
 
@@ -132,9 +137,7 @@ def _mark(rate: Rate | None, ends: Scale, y: int, kind: str, leaks: str) -> str:
     whisker = ""
     if rate.low is not None and rate.high is not None:
         x1, x2 = ends.percent(rate.low), ends.percent(rate.high)
-        whisker = (
-            f'<line class="whisker {kind}{leaks}" x1="{x1}%" x2="{x2}%" y1="{y}" y2="{y}"/>'
-        )
+        whisker = f'<line class="whisker {kind}{leaks}" x1="{x1}%" x2="{x2}%" y1="{y}" y2="{y}"/>'
     shape = {
         "members": '<circle r="5.5"/>',
         "without": '<path d="M0-8V8"/>',
@@ -174,6 +177,7 @@ def frontier(
     worth, least = _worth_scale(drawn, risk)
     leak = scale([0.0, 1.6 * risk.max_advantage, *(one.leak for one in drawn)])
     x_limit, y_limit = worth.percent(least), _down(leak, risk.max_advantage)
+    said = f"limit {number(risk.max_advantage)}"
     parts = [
         f'<rect class="within" x="{x_limit}%" y="{y_limit}" width="{round(100 - x_limit, 3)}%" '
         f'height="{round(FRONTIER - y_limit, 2)}"/>',
@@ -181,7 +185,8 @@ def frontier(
         _levels(leak),
         f'<line class="limit" x1="0" x2="100%" y1="{y_limit}" y2="{y_limit}"/>',
         f'<line class="limit" x1="{x_limit}%" x2="{x_limit}%" y1="0" y2="{FRONTIER}"/>',
-        *_points(drawn, labels, worth, leak),
+        f'<text class="tick" x="100%" y="{round(y_limit - 5, 2)}" text-anchor="end">{said}</text>',
+        *_points(drawn, labels, worth, leak, (y_limit - 5, NARROW - LETTER * len(said), NARROW)),
     ]
     told = "; ".join(
         f"{one.configuration.name}: utility {number(one.worth)}, advantage at most "
@@ -233,35 +238,44 @@ def _levels(leak: Scale) -> str:
 
 
 def _points(
-    drawn: Sequence[Point], labels: Sequence[str], worth: Scale, leak: Scale
+    drawn: Sequence[Point], labels: Sequence[str], worth: Scale, leak: Scale, limit: Place
 ) -> list[str]:
-    """Marks first, then names, each moved up or down until it covers no other name."""
-    marks, names, taken = [], [], list[tuple[float, float, float]]()
-    for one, label in zip(drawn, labels, strict=True):
-        x, y = worth.percent(one.worth), _down(leak, one.leak)
+    """Names first and marks over them; each name where it covers no mark and no other name."""
+    places = [(worth.percent(one.worth), _down(leak, one.leak)) for one in drawn]
+    taken = [limit, *((y + 4.5, x / 100 * NARROW - 7, x / 100 * NARROW + 7) for x, y in places)]
+    marks, names = [], []
+    for one, label, (x, y) in zip(drawn, labels, places, strict=True):
         leaks = " leak" if one.leaks else ""
         shape = '<path d="M0-7 6.5 5h-13z"/>' if one.leaks else '<circle r="5.5"/>'
         marks.append(f'<svg class="mark point{leaks}" x="{x}%" y="{y}">{shape}</svg>')
-        left = x > 60
-        start = x / 100 * NARROW + (-12 - LETTER * len(label) if left else 12)
-        line = _free(y + 4.5, start, start + LETTER * len(label), taken)
-        taken.append((line, start, start + LETTER * len(label)))
+        line, side = _free(x / 100 * NARROW, y + 4.5, label, taken)
+        taken.append(_place(x / 100 * NARROW, line, side, label))
+        leader = f'<path class="leader" d="M0 {round(y - line, 2)}L{side * 10}-4"/>'
         names.append(
-            f'<svg x="{x}%" y="{line}" class="point"><text x="{-12 if left else 12}" y="0" '
-            f'text-anchor="{"end" if left else "start"}" class="name">{_text(label)}</text></svg>'
+            f'<svg x="{x}%" y="{line}">{leader if abs(line - y - 4.5) >= LINE else ""}'
+            f'<text x="{side * 12}" y="0" class="name" '
+            f'text-anchor="{"end" if side < 0 else "start"}">{_text(label)}</text></svg>'
         )
-    return [*marks, *names]
+    return [*names, *marks]
 
 
-def _free(y: float, start: float, end: float, taken: Sequence[tuple[float, float, float]]) -> float:
-    """The nearest line to ``y`` where a name from ``start`` to ``end`` covers no other."""
-    tries = [y, *(y + sign * LINE * n for n in range(1, 20) for sign in (-1, 1))]
-    inside = [line for line in tries if LINE / 2 <= line <= FRONTIER - 2] or [y]
-    for line in inside:
-        if not any(abs(line - other) < LINE and start < right and end > left
-                   for other, left, right in taken):  # fmt: skip
-            return round(line, 2)
-    return round(y, 2)
+def _place(x: float, line: float, side: int, label: str) -> Place:
+    start = x + 12 if side > 0 else x - 12 - LETTER * len(label)
+    return line, start, start + LETTER * len(label)
+
+
+def _free(x: float, y: float, label: str, taken: Sequence[Place]) -> tuple[float, int]:
+    """The line and side nearest to a mark where its name is inside and covers nothing."""
+    lines = [y, *(y + sign * LINE * n / 2 for n in range(2, 30) for sign in (-1, 1))]
+    sides = (1, -1) if x < NARROW / 2 else (-1, 1)
+    for line in (line for line in lines if LINE / 2 <= line <= FRONTIER - 2):
+        for side in sides:
+            own, start, end = _place(x, line, side, label)
+            inside = start >= 0 and end <= NARROW
+            if inside and not any(abs(own - other) < LINE and start < right and end > left
+                                  for other, left, right in taken):  # fmt: skip
+                return round(line, 2), side
+    return round(y, 2), sides[0]
 
 
 def _svg(name: str, title: str, told: str, height: int, parts: Iterable[str]) -> str:
@@ -286,7 +300,9 @@ def _digits(ends: Scale) -> int:
 
 
 def _short(name: str, longest: int = LONGEST) -> str:
-    return name if len(name) <= longest else f"{name[: longest - 1]}…"
+    """Leave out the middle: names of one family often differ at the end."""
+    half = (longest - 1) // 2
+    return name if len(name) <= longest else f"{name[:half]}…{name[-half:]}"
 
 
 def _text(text: str) -> str:

@@ -16,7 +16,7 @@ from reticent.report import words
 from reticent.report.charts import before_after, frontier
 from reticent.report.exposure import Exposure, by_configuration, exposures
 
-OPEN: Final = 6  # configurations whose tables lie open; more are folded
+SHOWN: Final = 6  # configurations that lie open; more are folded
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ def html(evidence: Evidence) -> str:
     return _template().render(
         evidence=evidence,
         held=held,
-        open_all=len(held) <= OPEN,
+        shown=SHOWN,
         charts=_charts(found),
         frontier=Markup(svg),  # noqa: S704 (charts.py escapes every name)
         key=key,

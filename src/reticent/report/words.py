@@ -136,8 +136,8 @@ def ranking(exposure: Exposure) -> str:
     auc, before = best.members.auc.value, best.baseline_members.auc.value
     if auc is None:
         return ""
-    said = f"Put in order, the attacker ranks people right with AUC {number(auc)}"
-    return f"{said} (without the model {number(before)})." if before is not None else f"{said}."
+    said = f"Ranking people, the attacker reaches AUC {number(auc)} ({interval(best.members.auc)})"
+    return f"{said}; without the model {number(before)}." if before is not None else f"{said}."
 
 
 def verdict(exposure: Exposure) -> str:
@@ -166,8 +166,10 @@ def limits(exposure: Exposure, risk: Risk) -> str:
     over = [one for one in exposure.findings if not risk.allows(one)]
     if not over:
         return "Every finding is within the limits."
-    said = f"{len(over)} of {len(exposure.findings)} findings {_are(len(over))} outside the limits"
     worst = max(over, key=lambda one: _excess(one, risk))
+    if len(exposure.findings) == 1:
+        return f"Outside the limits: {_broken(worst, risk)}."
+    said = f"{len(over)} of {len(exposure.findings)} findings {_are(len(over))} outside the limits"
     return f"{said}; furthest, {worst.attack}: {_broken(worst, risk)}."
 
 
@@ -184,7 +186,8 @@ def outcome(evidence: Evidence) -> str:
     out = sum(1 for one in evidence.configurations if not keeps(evidence, one))
     if views == 1:
         return "As attacked here, the configuration is outside the limits that were set."
-    return f"As attacked here, {out} of {views} configurations {_are(out)} outside the limits set."
+    which = f"all {views}" if out == views else f"{out} of {views}"
+    return f"As attacked here, {which} configurations {_are(out)} outside the limits that were set."
 
 
 def keeps(evidence: Evidence, configuration: Configuration) -> bool:
@@ -252,7 +255,7 @@ def _leak(finding: Finding) -> str:
         )
     if not parts:
         return _sentence(finding.reason)
-    return f"By {finding.attack}, {', and '.join(parts)}."
+    return f"Attacked by “{finding.attack}”, {', and '.join(parts)}."
 
 
 def _positive(rate: Rate) -> bool:
@@ -277,11 +280,14 @@ def _broken(finding: Finding, risk: Risk) -> str:
     parts = [("advantage", finding.advantage, risk.max_advantage)]
     if finding.memorization is not None:
         parts.append(("memorization", finding.memorization, risk.max_memorization))
-    broken = [(rate.high - limit, f"{name} may be as high as {number(rate.high)}, "
-               f"the limit is {number(limit)}")
-              for name, rate, limit in parts if rate.high is not None and rate.high > limit]  # fmt: skip
+    broken = [
+        (rate.high - limit, f"{name} may be as high as {number(rate.high)}")
+        for name, rate, limit in parts
+        if rate.high is not None and rate.high > limit
+    ]
     if broken:
-        return max(broken)[1]
+        over, said = max(broken)
+        return f"{said}, {number(over)} above the limit"
     return "underpowered" if finding.verdict == "underpowered" else "its bound was not measured"
 
 

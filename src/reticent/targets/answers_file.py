@@ -66,7 +66,7 @@ def recorded(
                 f"the answers about {name}", f"{len(table)} rows for {wanted} people",
                 "Write one row per person, in the order of the table",
             )  # fmt: skip
-    if len(tables[0].names) == 1:
+    if all(len(table.names) == 1 for table in tables):
         values = [Answer(value=_numbers(table)[:, 0]) for table in tables]
         return Recorded(columns, None, values[0], values[1])
     answers = [_scores(table, labels) for table in tables]
@@ -90,7 +90,7 @@ def _scores(table: Dataset, labels: NDArray[Any]) -> Answer:
     if sorted(places) != list(range(len(labels))):
         raise DataError(
             "a file of answers", f"its columns are {', '.join(table.names)}",
-            f"Name one column per class: {', '.join(named)}",
+            f"Name one column per class: {', '.join(map(str, labels))}",
         )  # fmt: skip
     matrix = _numbers(table)
     scores = np.empty_like(matrix)
@@ -105,6 +105,6 @@ def _scores(table: Dataset, labels: NDArray[Any]) -> Answer:
 def _name(label: object) -> str:
     """Name a class as a header would: the float label 3.0 is column 3 as well."""
     try:
-        return f"{float(str(label)):g}"
+        return repr(float(str(label)))
     except ValueError:
         return str(label)

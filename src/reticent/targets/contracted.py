@@ -22,6 +22,7 @@ from reticent.target import Answer, Reveals, Target
 from reticent.targets.gate import Gate
 
 MOST_COMBINATIONS = 1_000  # evaluations a row that a marginalized answer may cost
+MARGIN = 1e-9  # by which the highest class leads at least, under noise
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,10 @@ def _average(told: Answer, times: int, classes: NDArray[Any] | None) -> Answer:
             votes = mean((told.label[:, None] == np.arange(len(classes))).astype(float))
         assert votes is not None
         label = votes.argmax(axis=1)
-    return Answer(label, scores, mean(told.value), mean(told.vector))
+    answer = Answer(label, scores, mean(told.value), mean(told.vector))
+    if told.answered is None:
+        return answer
+    return refused(answer, np.asarray(told.answered.reshape(times, -1).all(axis=0)))
 
 
 def abstain(target: Target, confidence: float | None, gate: Gate | None) -> Target:
@@ -161,8 +165,8 @@ def noise(
         draws = _laplace(keyed_uniforms(key, records, shape[1])) * scale
         if told.scores is None:
             assert told.value is not None
-            return replace(told, value=told.value + draws[:, 0])
-        return replace(told, scores=_noisy(told.scores, draws))
+            return replace(told, value=told.value + draws[:, 0], vector=None)
+        return replace(told, scores=_noisy(told.scores, draws), vector=None)
 
     reveals = target.reveals & ~(Reveals.VECTOR | Reveals.GRADIENT | Reveals.STRUCTURE)
     return Step(target.columns, target.classes, reveals, target.ignores, answer)
@@ -183,12 +187,16 @@ def _laplace(uniforms: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _noisy(scores: NDArray[np.float64], draws: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Add the noise within 0..1, swap the highest class back to the top, and normalize.
+
+    The margin keeps it alone at the top where several ended at 1, or all at 0.
+    """
     noisy = np.clip(scores + draws, 0.0, 1.0)
     each = np.arange(len(scores))
     was, now = scores.argmax(axis=1), noisy.argmax(axis=1)
     noisy[each, was], noisy[each, now] = noisy[each, now], noisy[each, was]
-    total = noisy.sum(axis=1, keepdims=True)
-    even: NDArray[np.float64] = np.where(total > 0, noisy / np.where(total > 0, total, 1), scores)
+    noisy[each, was] += MARGIN
+    even: NDArray[np.float64] = noisy / noisy.sum(axis=1, keepdims=True)
     return even
 
 
@@ -206,8 +214,9 @@ def cut(target: Target, contract: Contract) -> Target:
         scores = _coarse(told.scores, contract.decimals, contract.bands)
         if contract.top_k is not None:
             lowest = np.argsort(-told.scores, axis=1, kind="stable")[:, contract.top_k :]
-            np.put_along_axis(scores, lowest, 0.0, axis=1)
-        vector = told.vector if contract.output == "vector" else None
+            withheld = np.where(np.isnan(scores[:, :1]), np.nan, 0.0)  # a refusal stays one
+            np.put_along_axis(scores, lowest, withheld, axis=1)
+        vector = told.vector if reveals & Reveals.VECTOR else None
         return Answer(told.label, scores, value, vector, told.answered)
 
     return Step(target.columns, target.classes, reveals, target.ignores, answer)
@@ -216,6 +225,8 @@ def cut(target: Target, contract: Contract) -> Target:
 def _cut_reveals(target: Target, contract: Contract) -> Reveals:
     if contract.output == "top_k" and target.classes is None:
         raise ConfigError('output = "top_k"', "a regressor has no classes", 'Use "scores"')
+    if contract.bands is not None and target.classes is None:
+        raise ConfigError("bands", "a regressor tells no scores", "Use decimals")
     told = {
         "none": Reveals.NOTHING,
         "label": Reveals.LABEL,

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from reticent.errors import MissingExtraError, ModelError, UntrustedModelError
 
 RUNS_CODE = (".pkl", ".pickle", ".joblib")
+REVIEWED = (  # types that skops does not vouch for, and ``check_trees`` looks through
+    "sklearn.tree._tree.Tree",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+)
 SUFFIXES = (".onnx", ".skops", ".ubj", ".json", ".txt", *RUNS_CODE)
+
+Codes = NDArray[np.intp]
 
 
 def digest(path: Path) -> str:
@@ -43,20 +53,29 @@ def load_estimator(path: Path, trust_pickle: str | None = None) -> Any:
     if path.suffix == ".skops":
         return _skops(path)
     if path.suffix in (".ubj", ".json"):
-        xgboost = _import("xgboost", path)
-        model = xgboost.Booster()
-        model.load_model(path)
-        return model
+        return _booster(path, lambda: _import("xgboost", path).Booster(model_file=path))
     if path.suffix == ".txt":
-        return _import("lightgbm", path).Booster(model_file=str(path))
+        return _booster(path, lambda: _import("lightgbm", path).Booster(model_file=str(path)))
     raise ModelError(
         f"the model {path}", f"{path.suffix or 'no suffix'} is not read here",
         f"Give one of: {', '.join(SUFFIXES)}",
     )  # fmt: skip
 
 
+def _booster(path: Path, read: Callable[[], Any]) -> Any:
+    try:
+        return read()
+    except ModelError:
+        raise
+    except Exception as error:  # noqa: BLE001 (each library has its own)
+        raise ModelError(
+            f"the model {path}", f"its library cannot read it ({type(error).__name__})",
+            "Save it again",
+        ) from None  # fmt: skip
+
+
 def _vouched(path: Path, found: str, trust_pickle: str | None) -> Any:
-    if trust_pickle != found:
+    if trust_pickle is None or trust_pickle.lower() != found:
         problem = (
             "a pickle runs code when it is read"
             if trust_pickle is None
@@ -76,38 +95,88 @@ def _skops(path: Path) -> Any:
         from skops import io
     except ImportError:
         raise MissingExtraError(f"the model {path.name}", "skops", "serve") from None
-    unknown = io.get_untrusted_types(file=path)
+    try:
+        found = io.get_untrusted_types(file=path)
+        unknown = [name for name in found if name not in REVIEWED]
+        model = None if unknown else io.load(path, trusted=[n for n in found if n in REVIEWED])
+    except Exception as error:  # noqa: BLE001 (a crafted file can raise anything)
+        raise ModelError(
+            f"the model {path}", f"skops cannot read it ({type(error).__name__})", "Save it again"
+        ) from None
     if unknown:
         raise UntrustedModelError(
             f"the model {path}", f"it holds types that nobody reviewed: {', '.join(unknown)}",
             "Save it as ONNX, or without those steps",
         )  # fmt: skip
-    model = io.load(path)
     check_trees(model, path)
     return model
 
 
 def check_trees(model: Any, path: Path) -> None:
-    """Refuse trees whose children point outside the tree or back: reading them leaves the memory.
+    """Refuse trees whose children or columns lie outside: reading them leaves the memory.
 
-    scikit-learn follows children without a check, so a crafted file could read anything.
+    scikit-learn follows both without a check, so a crafted file could read anything. The trees
+    are looked for in every object of the model, however deep.
     """
-    import numpy as np
+    for part in _parts(model):
+        own = vars(part) if hasattr(part, "__dict__") else {}
+        width = own.get("n_features_in_")
+        inner = [vars(one).get("tree_") for one in _flat(own.get("estimators_"))]
+        wide = [tree for tree in [own.get("tree_"), *inner] if tree is not None]
+        outside = any(width is None or tree.n_features > width for tree in wide)
+        steps = _flat(own.get("_predictors"))
+        if hasattr(part, "children_left"):
+            here = np.flatnonzero(part.children_left >= 0)
+            children = part.children_left[here], part.children_right[here]
+            outside |= _stray(here, children, part.feature[here], part.node_count, part.n_features)
+        for nodes in (step.nodes for step in steps):
+            here = np.flatnonzero(nodes["is_leaf"] == 0)
+            children = nodes["left"][here].astype(int), nodes["right"][here].astype(int)
+            split = nodes["feature_idx"][here].astype(int)
+            outside |= bool(nodes["is_categorical"].any())
+            outside |= _stray(here, children, split, len(nodes), width or 0)
+        if outside:
+            raise UntrustedModelError(
+                f"the model {path}", "a tree splits on categories or is none", "Save it as ONNX"
+            )
 
-    steps = [step for _, step in getattr(model, "steps", [(None, model)])]
-    for step in steps:
-        grown = np.ravel(getattr(step, "estimators_", [step])).tolist()
-        for tree in (one.tree_ for one in grown if hasattr(one, "tree_")):
-            inner = tree.children_left >= 0
-            here = np.flatnonzero(inner)
-            left, right = tree.children_left[here], tree.children_right[here]
-            forward = (left > here).all() and (right > here).all()
-            inside = (left < tree.node_count).all() and (right < tree.node_count).all()
-            split = tree.feature[here]
-            if not (forward and inside and ((split >= 0) & (split < tree.n_features)).all()):
-                raise UntrustedModelError(
-                    f"the model {path}", "a tree's nodes do not form a tree", "Train it again"
-                )
+
+def _stray(
+    here: Codes, children: tuple[Codes, Codes], split: Codes, nodes: int, width: int
+) -> bool:
+    """Say whether a split looks beyond the columns, or a child is not a later node."""
+    inside = all(bool(((child > here) & (child < nodes)).all()) for child in children)
+    return not inside or not bool(((split >= 0) & (split < width)).all())
+
+
+def _flat(several: Any) -> list[Any]:
+    """Lay estimators out in a row, from a list, a list of lists, an array, or nothing."""
+    if isinstance(several, np.ndarray):
+        several = several.tolist()
+    if not isinstance(several, list | tuple):
+        return [] if several is None or not hasattr(several, "__dict__") else [several]
+    return [one for part in several for one in (_flat(part) if part is not None else [])]
+
+
+def _parts(model: Any) -> Iterator[Any]:
+    """Yield every object within a model once."""
+    waiting, seen = [model], set()
+    kept = []  # what was seen stays alive, or its identity could come again
+    while waiting:
+        part = waiting.pop()
+        if id(part) in seen or isinstance(part, str | bytes | int | float | None):
+            continue
+        seen.add(id(part))
+        kept.append(part)
+        yield part
+        if isinstance(part, dict):
+            waiting += [*part.keys(), *part.values()]
+        elif isinstance(part, list | tuple | set):
+            waiting += part
+        elif isinstance(part, np.ndarray):
+            waiting += part.ravel().tolist() if part.dtype.kind == "O" else []
+        else:
+            waiting += getattr(part, "__dict__", {}).values()
 
 
 def _import(package: str, path: Path) -> Any:

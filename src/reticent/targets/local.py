@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reticent.dataset import Column, Dataset, plain
+from reticent.dataset import Column, Dataset, is_numeric, plain
 from reticent.errors import ModelError
 from reticent.target import Answer, Leaves, Reveals
 from reticent.targets.trees import Forest, forest_of
@@ -58,7 +58,7 @@ class Local:
         """
         told = np.concatenate([self._told(batch) for batch in batches(rows.select(self.columns))])
         if self.classes is None:
-            return Answer(value=told.astype(float))
+            return Answer(value=told)
         if not self.gives_scores:
             return Answer(label=positions(told, self.classes))
         return Answer(label=told.argmax(axis=1), scores=told)
@@ -73,29 +73,55 @@ class Local:
         return Leaves(np.concatenate(parts), *self.forest.read())
 
     def _told(self, rows: Dataset) -> NDArray[Any]:
+        numbers = self.classes is None or self.gives_scores
+        k = len(self.classes) if self.classes is not None and self.gives_scores else None
+        if not len(rows):
+            return np.empty((0,) if k is None else (0, k))
+        return checked(told_by(self.predict, rows), len(rows), k, numbers)
+
+
+def told_by(predict: Callable[[Any], Any], rows: Dataset) -> NDArray[Any]:
+    """Ask a model about a frame.
+
+    Raises
+    ------
+    ModelError : it raised. Its own message may quote a record, so only its kind and place are told.
+    """
+    try:
+        return np.asarray(predict(rows.frame()))
+    except Exception as error:  # noqa: BLE001 (a model can raise anything)
+        raise ModelError(
+            f"an answer to {len(rows)} rows", f"the model raised {_where(error)}",
+            "Check that it takes the columns " + ", ".join(rows.names),
+        ) from None  # fmt: skip
+
+
+def checked(told: NDArray[Any], n: int, k: int | None, numbers: bool) -> NDArray[Any]:
+    """Check what a model told of n rows: (n, k) scores, or (n,) values or labels.
+
+    Raises
+    ------
+    ModelError : another shape, text where numbers are wanted, or numbers that are not finite.
+    """
+    wanted = (n,) if k is None else (n, k)
+    told = told[:, 0] if k is None and told.shape == (n, 1) else told
+    if told.shape != wanted:
+        raise ModelError(
+            f"an answer of shape {wanted}", f"the model answered {told.shape}",
+            "Return one row of class probabilities per person, or one number",
+        )  # fmt: skip
+    if numbers:
         try:
-            told = np.asarray(self.predict(rows.frame()))
-        except Exception as error:  # noqa: BLE001 (a model can raise anything)
-            # The model's own message may quote a record, so only its kind and place are told.
+            told = told.astype(float)
+        except (TypeError, ValueError):  # its message quotes the answer
             raise ModelError(
-                f"an answer to {len(rows)} rows",
-                f"the model raised {_where(error)}",
-                "Check that it takes the columns " + ", ".join(self.columns),
+                "numbers for answers", "some are text", "Give the model a classes_ attribute"
             ) from None
-        k = None if self.classes is None or not self.gives_scores else len(self.classes)
-        wanted = (len(rows),) if k is None else (len(rows), k)
-        told = told[:, 0] if told.shape == (len(rows), 1) and k is None else told
-        if told.shape != wanted:
-            raise ModelError(
-                f"an answer of shape {wanted}",
-                f"the model answered {told.shape}",
-                "Return one row of class probabilities per person, or one number",
-            )
-        if told.dtype.kind == "f" and not np.isfinite(told).all():
-            raise ModelError(
-                "finite answers", f"{(~np.isfinite(told)).sum()} are not", "Mend the model's output"
-            )
-        return told
+    if told.dtype.kind == "f" and not np.isfinite(told).all():
+        raise ModelError(
+            "finite answers", f"{(~np.isfinite(told)).sum()} are not", "Mend the model's output"
+        )
+    return told
 
 
 def batches(rows: Dataset, size: int = BATCH) -> Iterator[Dataset]:
@@ -128,12 +154,15 @@ def local(model: Any, columns: list[str], labels: Column) -> Local:
 
         return Local(model, columns, *booster(model, labels), forest=forest_of(model))
     if hasattr(model, "predict_proba"):
-        classes = np.asarray(model.classes_) if hasattr(model, "classes_") else unique(labels)
-        if classes.dtype == object and len(classes) and isinstance(classes[0], np.ndarray):
+        named = list(getattr(model, "classes_", ()))
+        if any(np.ndim(name) for name in named):
             raise ModelError("one label", "the model predicts several", "Give a model of one label")
+        classes = np.asarray(model.classes_) if named else unique(labels)
         return Local(model, columns, classes, model.predict_proba, forest=forest_of(model))
     if hasattr(model, "predict"):
         names = np.asarray(model.classes_) if hasattr(model, "classes_") else None
+        if names is None and not is_numeric(plain(np.asarray(labels))):
+            names = unique(labels)  # text is predicted by classifiers only
         return Local(model, columns, names, model.predict, forest_of(model), gives_scores=False)
     if callable(model):
         return Local(model, columns, unique(labels), model)
@@ -152,11 +181,12 @@ def callable_target(function: Callable[[Any], Any], rows: Dataset, columns: list
     a regressor's values.
     """
     first = rows.select(columns).take(slice(0, 2))
-    told = np.asarray(function(first.frame()))
+    told = told_by(function, first)
     classes = unique(labels)
     if told.ndim == 2 and told.shape[1] > 1:
         return Local(function, columns, classes, function)
-    named = bool((positions(told.reshape(len(first)), classes) >= 0).all())
+    told = checked(told, len(first), None, numbers=False)
+    named = bool((positions(told, classes) >= 0).all())
     return Local(function, columns, classes if named else None, function, gives_scores=False)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from reticent.dataset import Column, Dataset
 from reticent.errors import MissingExtraError, ModelError, UntrustedModelError
 from reticent.target import Answer, Reveals
-from reticent.targets.local import batches, unique
+from reticent.targets.local import batches, checked, positions, unique
 
 LARGEST = 1 << 30  # bytes of a model file
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml")  # operators that onnxruntime ships itself
@@ -59,13 +60,13 @@ class Onnx:
             return Answer(told.argmax(axis=1), told)
         if self.kind == "label":
             assert self.classes is not None
-            return Answer(np.searchsorted(self.classes, told))
-        return Answer(value=told.astype(float))
+            return Answer(positions(told, self.classes))
+        return Answer(value=told)
 
     def _told(self, rows: Dataset) -> NDArray[Any]:
         inputs = self.session.get_inputs()
         try:
-            if len(inputs) == 1 and len(self.columns) > 1:
+            if _single(inputs, self.columns):
                 dtype = _NUMPY[_element(inputs[0].type)]
                 cells: list[NDArray[Any]] = [
                     column.astype(dtype) for column in rows.columns.values()
@@ -79,15 +80,15 @@ class Onnx:
                 f"an answer to {len(rows)} rows", f"the ONNX graph raised {type(error).__name__}",
                 "Check that its inputs are the columns " + ", ".join(self.columns),
             ) from None  # fmt: skip
-        if isinstance(told, list):  # a ZipMap: one mapping of class to probability per row
-            assert self.classes is not None
-            return np.array([[row[name] for name in self.classes.tolist()] for row in told])
-        told = np.asarray(told)
         if self.kind != "scores":
-            return told.reshape(len(rows))
-        if told.shape[-1] == 1 and self.classes is not None and len(self.classes) == 2:
-            return np.column_stack([1 - told, told])
-        return told.astype(float)
+            return checked(np.asarray(told), len(rows), None, numbers=self.kind == "value")
+        assert self.classes is not None
+        if isinstance(told, list):  # a ZipMap: one mapping of class to probability per row
+            told = [[row.get(name, np.nan) for name in self.classes.tolist()] for row in told]
+        told = np.asarray(told)
+        if told.shape == (len(rows), 1) and len(self.classes) == 2:
+            told = np.column_stack([1 - told, told])
+        return checked(told, len(rows), len(self.classes), numbers=True)
 
 
 def load_onnx(path: Path, columns: list[str], labels: Column) -> Onnx:
@@ -103,24 +104,17 @@ def load_onnx(path: Path, columns: list[str], labels: Column) -> Onnx:
     UntrustedModelError : too large, with external data or operators of unknown origin.
     ModelError : not a graph of these columns.
     """
-    try:
-        import onnx
-        import onnxruntime
-    except ImportError as error:
-        raise MissingExtraError(
-            f"the model {path.name}", error.name or "onnxruntime", "serve"
-        ) from None
-    if path.stat().st_size > LARGEST:
-        raise UntrustedModelError(str(path), f"over {LARGEST >> 30} GiB", "Give a smaller graph")
-    content = path.read_bytes()
-    try:
-        graph = onnx.load_model_from_string(content)
-    except Exception:  # noqa: BLE001 (a graph can raise anything)
-        raise ModelError(str(path), "it is no ONNX graph", "Export the model again") from None
-    _refuse_foreign(graph, path, onnx.TensorProto.EXTERNAL)
+    graph, content = _parsed(path)
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    try:
+        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # noqa: BLE001 (its exceptions have no common class)
+        raise ModelError(
+            str(path), f"onnxruntime refuses it ({type(error).__name__})", "Export the model again"
+        ) from None
     _check_inputs(session, columns, path)
     output, kind = _output(session)
     named = _class_names(graph)
@@ -131,19 +125,31 @@ def load_onnx(path: Path, columns: list[str], labels: Column) -> Onnx:
 
 
 def _refuse_foreign(graph: Any, path: Path, external: int) -> None:
-    foreign = sorted({node.domain for node in graph.graph.node} - set(DOMAINS))
+    """Look through the graph, its functions and the graphs inside its nodes (If, Loop, Scan)."""
+    parts = list(_messages(graph))
+    nodes = [part for part in parts if part.DESCRIPTOR.name == "NodeProto"]
+    foreign = sorted({node.domain for node in nodes} - set(DOMAINS))
     if foreign:
         raise UntrustedModelError(
             str(path), f"operators of {', '.join(foreign)}", "Use standard ones"
         )
-    if any(tensor.data_location == external for tensor in graph.graph.initializer):
+    tensors = [part for part in parts if part.DESCRIPTOR.name == "TensorProto"]
+    if any(tensor.data_location == external or tensor.external_data for tensor in tensors):
         raise UntrustedModelError(str(path), "tensors in other files", "Save it as one file")
+
+
+def _messages(message: Any) -> Iterator[Any]:
+    """Yield a protobuf message and every message within it."""
+    yield message
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for part in [value] if hasattr(value, "ListFields") else value:
+                yield from _messages(part)
 
 
 def _check_inputs(session: Any, columns: list[str], path: Path) -> None:
     inputs = session.get_inputs()
-    single = len(inputs) == 1 and (len(columns) > 1 or inputs[0].name not in columns)
-    if single:
+    if _single(inputs, columns):
         width = inputs[0].shape[-1]
         if isinstance(width, int) and width != len(columns):
             raise ModelError(str(path), f"it takes {width} columns, the data has {len(columns)}",
@@ -151,6 +157,11 @@ def _check_inputs(session: Any, columns: list[str], path: Path) -> None:
     elif missing := [one.name for one in inputs if one.name not in columns]:
         raise ModelError(str(path), f"the data lacks its inputs {', '.join(missing)}",
                          "Name the columns as the graph does")  # fmt: skip
+
+
+def _single(inputs: Any, columns: list[str]) -> bool:
+    """Say whether one input takes all columns, side by side."""
+    return len(inputs) == 1 and (len(columns) > 1 or inputs[0].name not in columns)
 
 
 def _output(session: Any) -> tuple[str, str]:
@@ -183,3 +194,39 @@ def _cell(column: Column, one: Any) -> NDArray[Any]:
     dtype = _NUMPY[_element(one.type)]
     shaped: NDArray[Any] = column.astype(dtype)
     return shaped[:, None] if len(one.shape or []) == 2 else shaped
+
+
+def input_names(path: Path) -> list[str] | None:
+    """Name the columns that a graph wants, or None where it takes one matrix.
+
+    Raises
+    ------
+    MissingExtraError : onnx is not installed.
+    ModelError : no such file, or not an ONNX graph.
+    """
+    graph = _parsed(path)[0].graph
+    constants = {tensor.name for tensor in graph.initializer}
+    names = [one.name for one in graph.input if one.name not in constants]
+    return names if len(names) > 1 else None
+
+
+def _parsed(path: Path) -> tuple[Any, bytes]:
+    """Read a graph and refuse what could reach outside it: the graph and its bytes."""
+    try:
+        import onnx
+        import onnxruntime  # noqa: F401 (both come with one extra, and both are needed)
+    except ImportError as error:
+        raise MissingExtraError(
+            f"the model {path.name}", error.name or "onnxruntime", "serve"
+        ) from None
+    if not path.is_file():
+        raise ModelError(f"the model {path}", "there is no such file", "Check [model].path")
+    if path.stat().st_size > LARGEST:
+        raise UntrustedModelError(str(path), f"over {LARGEST >> 30} GiB", "Give a smaller graph")
+    content = path.read_bytes()
+    try:
+        graph = onnx.load_model_from_string(content)
+    except Exception:  # noqa: BLE001 (a graph can raise anything)
+        raise ModelError(str(path), "it is no ONNX graph", "Export the model again") from None
+    _refuse_foreign(graph, path, onnx.TensorProto.EXTERNAL)
+    return graph, content

@@ -51,6 +51,11 @@ def forest_of(model: Any) -> Forest | None:
         return Forest(lambda frame: _leaf(model.apply(frame)), lambda: _sklearn([model.tree_]))
     if hasattr(model, "apply") and hasattr(model, "estimators_"):
         trees = [tree.tree_ for tree in np.ravel(model.estimators_)]
+        if isinstance(model.estimators_, np.ndarray):  # boosting: its leaves hold steps, no answers
+            return Forest(
+                lambda frame: _leaf(model.apply(np.asarray(frame))),
+                lambda: (_sklearn(trees)[0], ()),
+            )
         return Forest(lambda frame: _leaf(model.apply(frame)), lambda: _sklearn(trees))
     return None
 
@@ -60,14 +65,18 @@ def _leaf(at: NDArray[Any]) -> NDArray[np.intp]:
 
 
 def _sklearn(trees: list[Any]) -> tuple[Counts, Counts]:
-    weight = tuple(tree.n_node_samples / tree.n_node_samples[0] for tree in trees)
+    weight = tuple(
+        np.where(tree.children_left < 0, tree.n_node_samples / tree.n_node_samples[0], 0.0)
+        for tree in trees
+    )
     return weight, tuple(tree.value[:, 0, :] for tree in trees)
 
 
 def _xgboost(model: Any, booster: bool) -> Forest:
     def at(frame: Any) -> NDArray[np.intp]:
-        if not booster:
-            return _leaf(model.apply(frame))
+        if not booster:  # all rounds, as the dump has them, also those after an early stop
+            rounds = (0, model.get_booster().num_boosted_rounds())
+            return _leaf(model.apply(frame, iteration_range=rounds))
         from xgboost import DMatrix
 
         return _leaf(model.predict(DMatrix(frame), pred_leaf=True))

@@ -1,0 +1,88 @@
+"""The command line: one file a command, imported only when that command runs.
+
+Exit status, everywhere: 0 done and within limits; 1 done and not; 2 could not run.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+from reticent import __version__
+from reticent.errors import ReticentError, nearest
+
+COMMANDS = {
+    "demo": "the whole loop on real data of an installed package",
+    "init": "look at a model and a table and write reticent.toml",
+    "audit": "attack a model, bare and as every role sees it",
+    "attacks": "list the attacks, or explain one",
+    "doctor": "what is installed, missing or wrongly permitted",
+}
+
+
+class Lazy(click.Group):
+    """A group whose commands are imported when they are asked for: `--help` imports none."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
+        """Name the commands in the order of a first use."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        found: click.Command = import_module(f"reticent.cli.{cmd_name}").command
+        return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command, or say which one comes nearest."""
+        if args and args[0] not in COMMANDS:
+            ctx.fail(f"There is no command {args[0]!r}{nearest(args[0], list(COMMANDS))}.")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands from the table above, importing none."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="reticent")
+def group() -> None:
+    """Attack a model the way somebody would who wants to know about the people in its training
+    data, see what it gives away, and limit it.
+
+    \b
+    First steps:
+      reticent demo                      see it on real data, about a minute
+      reticent init model.onnx data.csv  begin with your own model
+      reticent audit reticent.toml       attack it
+
+    Exit status: 0 within limits, 1 a limit exceeded or too little data to tell, 2 could not run.
+    """
+
+
+def main() -> None:
+    """Run a command; every expected error becomes one message on standard error and status 2."""
+    try:
+        code = group.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(_stop("Stopped. Nothing half-written was left behind."))
+    except click.ClickException as error:
+        sys.exit(_stop(error.format_message(), getattr(error, "ctx", None)))
+    except ReticentError as error:
+        sys.exit(_stop(str(error)))
+    except KeyboardInterrupt:
+        sys.exit(_stop("Stopped. Nothing half-written was left behind."))
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _stop(message: str, ctx: click.Context | None = None) -> int:
+    click.echo(f"reticent: {message}", err=True)
+    if ctx is not None:
+        click.echo(f"See: {ctx.command_path} --help", err=True)
+    return 2

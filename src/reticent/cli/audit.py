@@ -1,0 +1,130 @@
+"""``reticent audit``: attack a model, bare and as every role sees it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import msgspec
+
+from reticent.audit.options import BARE, Options
+from reticent.audit.run import audit
+from reticent.audit.selftest import self_test
+from reticent.cli.loaded import load_case
+from reticent.cli.project import Project, load_project
+from reticent.cli.shown import common, console, progress, trusting
+from reticent.contract import Contract
+from reticent.errors import ConfigError, nearest
+from reticent.evidence import Evidence, SelfTest, save, write
+from reticent.randomness import SECRET_BYTES, subkey
+from reticent.report.render import html
+from reticent.report.table import table
+
+OUT = Path("reticent-out")
+
+
+@click.command()
+@click.argument("project", required=False, type=click.Path(path_type=Path))
+@click.option("--role", help="Attack this role's view only.")
+@click.option("--attacks", help="Comma-separated names; default: all. See: reticent attacks list")
+@click.option("--backend", help="Joblib backend that trains the shadow models: loky, ray, dask.")
+@click.option("--out", type=click.Path(path_type=Path), default=OUT, show_default=True,
+              help="Folder for report.html and evidence.json.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--self-test", "with_self_test", is_flag=True,
+              help="The instrument's known-answer test; alone it needs no project.")  # fmt: skip
+@click.option("--no-canaries", is_flag=True, help="Do not retrain the model with coins.")
+@trusting
+@common
+def command(
+    project: Path | None,
+    role: str | None,
+    attacks: str | None,
+    backend: str | None,
+    out: Path,
+    seed: int,
+    with_self_test: bool,
+    no_canaries: bool,
+    trust_pickle: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Attack the model of PROJECT (a reticent.toml) and write report.html and evidence.json.
+
+    Every attack stands beside what the same attacker gets without the model, and beside the same
+    attack on people that the model never saw. Exit status 1 means that a limit of [risk] is
+    exceeded or that there is too little data to tell.
+    """
+    names = attacks.split(",") if attacks else None
+    with progress(quiet) as tell:
+        options = Options(attacks=names, seed=seed, backend=backend, progress=tell,
+                          canaries=not no_canaries)  # fmt: skip
+        options.names  # noqa: B018 (a wrong name is told before anything is loaded)
+        tested = self_test(options) if with_self_test else None
+        if project is None:
+            if tested is None:
+                raise ConfigError(
+                    "a project", "none is named", "Name one: reticent audit reticent.toml"
+                )
+            return told_self_test(tested, as_json, quiet)
+        plan = load_project(project)
+        options = replace(
+            options, risk=plan.tables.risk, self_test=tested, noise_key=noise_key(plan)
+        )
+        evidence = audit(load_case(plan, trust_pickle), views(plan, role), options)
+    return tell_evidence(evidence, out, as_json, quiet)
+
+
+def views(project: Project, role: str | None) -> dict[str, Contract | None]:
+    """The configurations to attack: one role's view, or the bare model and every role's."""
+    roles = project.policy.roles
+    if role is None:
+        return {BARE: None, **roles}
+    if role not in roles:
+        raise ConfigError(
+            f"role {role!r}", f"the project has no such role{nearest(role, list(roles))}",
+            f"Use one of: {', '.join(roles) or 'none is written yet; add [roles.NAME]'}",
+        )  # fmt: skip
+    return {role: roles[role]}
+
+
+def noise_key(project: Project) -> bytes | None:
+    """The key of the deployed noise, where there is a root secret; None: one from the seed."""
+    given = os.environ.get("RETICENT_SECRET")
+    kept = project.folder / ".reticent" / "secret"
+    secret = given.encode() if given else kept.read_bytes().strip() if kept.exists() else None
+    if secret is None:
+        return None
+    if len(secret) < SECRET_BYTES:
+        raise ConfigError(
+            "the root secret", f"it has {len(secret)} bytes", f"Use {SECRET_BYTES} or more"
+        )
+    return subkey(secret, "noise")
+
+
+def tell_evidence(evidence: Evidence, out: Path, as_json: bool, quiet: bool) -> int:
+    """Write both files, print the table or the JSON, and return the exit status."""
+    path, evidence = save(evidence, out)
+    write(out / "report.html", html(evidence).encode())
+    if as_json:
+        click.echo(evidence.to_json().decode())
+    elif not quiet:
+        screen = console()
+        screen.print(table(evidence, screen.width))
+        click.echo(f"\nReport: {out / 'report.html'}\nEvidence: {path}")
+    return 0 if evidence.within_limits else 1
+
+
+def told_self_test(tested: SelfTest, as_json: bool, quiet: bool) -> int:
+    """Print the self-test and return the exit status."""
+    if as_json:
+        click.echo(msgspec.json.encode(tested).decode())
+    elif not quiet:
+        for check in tested.checks:
+            mark = "pass" if check.passed else "FAIL"
+            click.echo(f"{mark}  {check.name}: expected {check.expects}; {check.found}")
+        verdict = "can" if tested.passed else "can NOT"
+        click.echo(f"\nThis instrument, on this machine, today, {verdict} be trusted.")
+    return 0 if tested.passed else 1

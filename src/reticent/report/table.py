@@ -1,0 +1,151 @@
+"""The evidence as a table for the terminal: a row for each hidden column of each configuration."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from reticent.evidence import Configuration, Evidence
+from reticent.finding import Finding, Rate, Verdict
+from reticent.report import words
+from reticent.report.exposure import Exposure, by_configuration, exposures
+
+WIDE: Final = 110  # columns from which what belongs together stands side by side
+
+# The words say it; the style only helps to find them.
+STYLES: Final[dict[Verdict, str]] = {
+    "leaks": "bold red",
+    "no_leak_found": "",
+    "underpowered": "yellow",
+    "not_applicable": "dim",
+}
+
+
+def table(evidence: Evidence, width: int = 80, *, verbose: bool = False) -> RenderableType:
+    """Lay evidence out for a terminal of ``width`` columns.
+
+    Parameters
+    ----------
+    verbose : follow with a row for every finding.
+    """
+    found, wide = exposures(evidence), width >= WIDE
+    parts: list[RenderableType] = [_overview(evidence, found, wide)]
+    if verbose:
+        for one in found:
+            title = f"\n{one.configuration.name}: every attack on {one.hidden}"
+            parts += [Text(title, style="bold"), _details(one, wide)]
+    parts += [*_legend(evidence, wide), Text(words.outcome(evidence), style="bold")]
+    return Group(*parts)
+
+
+def _overview(evidence: Evidence, found: list[Exposure], wide: bool) -> Table:
+    grid = _grid(leading=1)
+    _words(grid, "configuration")
+    _numbers(grid, "utility")
+    _words(grid, "best attack")
+    _numbers(grid, *(("AUC", "without", "unseen") if wide else ("AUC",)))
+    _numbers(grid, "advantage", "memorization")
+    _words(grid, "verdict")
+    several = len({one.hidden for one in found}) > 1
+    for configuration, each in by_configuration(evidence, found):
+        for one in each:
+            best = one.best
+            grid.add_row(
+                _named(configuration, one.hidden if several else ""),
+                _short(configuration.utility), Text(best.attack), *_areas(best, wide),
+                _bounded(best.advantage, wide), _bounded(best.memorization, wide),
+                _judged(one.verdict),
+            )  # fmt: skip
+        if not each:
+            nothing = ["–"] * (len(grid.columns) - 3)
+            grid.add_row(_named(configuration, ""), _short(configuration.utility), *nothing,
+                         "not attacked")  # fmt: skip
+    return grid
+
+
+def _details(exposure: Exposure, wide: bool) -> Table:
+    grid = _grid(leading=0)
+    grid.add_column("attack", min_width=max(len(one.attack) for one in exposure.findings))
+    _numbers(grid, *(("AUC", "without", "unseen") if wide else ("AUC",)))
+    _numbers(grid, "advantage", "memorization", "queries")
+    _words(grid, "verdict")
+    for one in exposure.findings:
+        name = Text(one.attack)
+        if one.verdict == "not_applicable":
+            name.append(f"\n{one.reason}", style="dim")
+        grid.add_row(
+            name, *_areas(one, wide), _bounded(one.advantage, wide),
+            _bounded(one.memorization, wide), f"{one.queries:,}", _judged(one.verdict),
+        )  # fmt: skip
+    return grid
+
+
+def _grid(leading: Literal[0, 1]) -> Table:
+    return Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0),
+                 header_style="bold", leading=leading)  # fmt: skip
+
+
+def _words(grid: Table, *names: str) -> None:
+    for name in names:
+        grid.add_column(name, overflow="fold")
+
+
+def _numbers(grid: Table, *names: str) -> None:
+    for name in names:
+        grid.add_column(name, justify="right", no_wrap=True)
+
+
+def _named(configuration: Configuration, hidden: str) -> Text:
+    text = Text(configuration.name, style="bold")
+    if hidden:
+        text.append(f"\n{hidden}", style="not bold")
+    if configuration.says:
+        text.append(f"\n{configuration.says}", style="not bold dim")
+    return text
+
+
+def _areas(finding: Finding, wide: bool) -> list[Text]:
+    """Members, the same without the model, people never seen: side by side or stacked."""
+    others = finding.others
+    rates = (finding.members.auc, finding.baseline_members.auc, others.auc if others else None)
+    if wide:
+        return [Text(_short(rate)) for rate in rates]
+    return [Text("\n".join(_short(rate) for rate in rates))]
+
+
+def _legend(evidence: Evidence, wide: bool) -> list[Text]:
+    risk = evidence.risk
+    where = "from left" if wide else "from above"
+    lines = [
+        "",
+        f"AUC, {where}: people it was trained on; the same without the model; people never seen.",
+        f"Limits: advantage {risk.max_advantage:g}, memorization {risk.max_memorization:g}, "
+        f"utility lost {risk.max_utility_loss:g}; each upper end must keep them.",
+        *(f"Not run: {one.attack}: {one.reason}" for one in evidence.not_run),
+    ]
+    return [Text(line, style="dim") for line in lines]
+
+
+def _judged(verdict: Verdict) -> Text:
+    return Text(words.VERDICTS[verdict], style=STYLES[verdict])
+
+
+def _bounded(rate: Rate | None, wide: bool) -> Text:
+    if rate is None or rate.value is None:
+        return Text("–")
+    between = " " if wide else "\n"
+    return Text(f"{_plain(rate.value)}{between}[{_plain(rate.low)}, {_plain(rate.high)}]")
+
+
+def _short(rate: Rate | None) -> str:
+    return _plain(None if rate is None else rate.value)
+
+
+def _plain(value: float | None) -> str:
+    """Three digits without the leading zero, with an ASCII minus: narrow, and easy to search."""
+    written = words.number(value).replace("−", "-")
+    return written.replace("0.", ".", 1) if written.startswith(("0.", "-0.")) else written
