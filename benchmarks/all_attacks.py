@@ -10,7 +10,7 @@ from benchmarks.people import AFFAIRS, GSS, STEAK, People
 from benchmarks.table import Table
 from reticent.finding import Finding
 
-SPLITS = 5
+SPLITS = 3
 
 
 def measure() -> Table:

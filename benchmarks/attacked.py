@@ -51,7 +51,9 @@ def attack(
     model: Callable[[int], Any] = forest,
 ) -> dict[str, reticent.Finding]:  # fmt: skip
     """Audit one split: attack name to finding, without those that cannot be run here."""
-    evidence = reticent.audit(case(people, seed, model), seed=seed, attacks=attacks, canaries=False)
+    evidence = reticent.audit(
+        case(people, seed, model), seed=seed, attacks=attacks, canaries=False, advice=False
+    )
     return {one.attack: one for one in evidence.findings if one.verdict != "not_applicable"}
 
 

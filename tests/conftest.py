@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from people import guests, survey
 
+from people import guests, survey
 from reticent.dataset import Dataset
 
 

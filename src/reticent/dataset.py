@@ -63,15 +63,12 @@ class Dataset:
                 "Give a pandas or polars DataFrame or an Arrow table",
             ) from None  # fmt: skip
         except nw.exceptions.DuplicateError:
+            table = None
+        if table is None or not all(isinstance(name, str) for name in table.columns):
             raise DataError(
-                "a table", "two of its columns have one name", "Give each column its own"
-            ) from None
-        if not all(isinstance(name, str) for name in table.columns):
-            raise DataError(
-                "a table", "its columns are not named by text", "Name them: frame.columns = [...]"
+                "a table", "its columns are not named by text, each its own", "Name them apart"
             )
-        columns = {name: plain(table[name].to_numpy(), name) for name in table.columns}
-        return cls(columns, frame[:0])
+        return cls({name: plain(_cells(table[name]), name) for name in table.columns}, frame[:0])
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()))) if self.columns else 0
@@ -135,6 +132,14 @@ def stack(first: Dataset, second: Dataset) -> Dataset:
     """Put the rows of two tables with the same columns one below the other."""
     columns = {n: np.concatenate([first[n], second[n]]) for n in first.columns}
     return Dataset(columns, first.like)
+
+
+def _cells(series: Any) -> Column:
+    """Read a column; narwhals takes a gap in an Arrow dictionary for the dictionary's last word."""
+    native = series.to_native()
+    if str(getattr(native, "type", "")).startswith("dictionary"):
+        return np.asarray(native.cast(native.type.value_type).to_numpy())
+    return np.asarray(series.to_numpy())
 
 
 def plain(values: Column, name: str = "") -> Column:
@@ -239,11 +244,12 @@ def _restorable(column: Column, dtype: str) -> bool:
     return inside and bool(np.all(there == np.round(there)))
 
 
-def _dated(column: Column, dtype: str) -> Column:
+def _dated(column: Column, dtype: Any) -> Column:
     """Turn seconds back into dates or durations, where the dtype's name says so."""
-    if not is_numeric(column) or not dtype.lower().startswith(("date", "time", "duration")):
+    kind = str(dtype).lower()
+    if not is_numeric(column) or not kind.startswith(("date", "time", "duration")):
         return column
-    span = dtype.lower().startswith(("timedelta", "duration"))
+    span = kind.startswith(("timedelta", "duration"))
     gaps = is_missing(column)
     ticks = np.round(np.where(gaps, 0, column) * 1e6).astype(np.int64)
     moments = ticks.astype("timedelta64[us]" if span else "datetime64[us]")
@@ -251,29 +257,25 @@ def _dated(column: Column, dtype: str) -> Column:
     return moments
 
 
-def _natural(columns: Mapping[str, Column], kinds: Mapping[str, Any]) -> dict[str, Column]:
-    return {n: _dated(c, str(kinds[n])) if n in kinds else c for n, c in columns.items()}
-
-
 def _pandas(columns: Mapping[str, Column], like: Any) -> Any:
     kinds = {name: dtype for name, dtype in like.dtypes.items() if name in columns}
-    frame = importlib.import_module("pandas").DataFrame(_natural(columns, kinds))
+    natural = {name: _dated(column, kinds.get(name)) for name, column in columns.items()}
+    frame = importlib.import_module("pandas").DataFrame(natural)
     wanted = {}
     for name, dtype in kinds.items():
         if getattr(dtype, "tz", None) is not None and frame.dtypes[name].kind == "M":
             frame[name] = frame[name].dt.tz_localize("UTC")
-        # numpy's integers, named in small letters, cannot say that a value is missing
-        numpys = str(dtype).islower() and getattr(dtype, "kind", "O") in "iu"
-        holds = not (numpys and is_missing(columns[name]).any())
-        if frame.dtypes[name] != dtype and holds and _restorable(columns[name], str(dtype)):
+        numpys = isinstance(dtype, np.dtype) and dtype.kind in "iu"
+        torn = numpys and is_missing(columns[name]).any()  # and numpy's integers know no gap
+        if frame.dtypes[name] != dtype and not torn and _restorable(columns[name], str(dtype)):
             wanted[name] = dtype
     return frame.astype(wanted) if wanted else frame
 
 
 def _polars(columns: Mapping[str, Column], like: Any) -> Any:
     kinds = {name: dtype for name, dtype in like.schema.items() if name in columns}
-    natural = {n: c.tolist() if c.dtype.kind == "O" else c
-               for n, c in _natural(columns, kinds).items()}  # fmt: skip
+    natural = {n: c.tolist() if c.dtype.kind == "O" else _dated(c, kinds.get(n))
+               for n, c in columns.items()}  # fmt: skip
     polars = importlib.import_module("polars")
     frame = polars.DataFrame(natural, strict=False, nan_to_null=True)
     wanted = {n: dtype for n, dtype in kinds.items() if _restorable(columns[n], str(dtype))}
@@ -283,8 +285,8 @@ def _polars(columns: Mapping[str, Column], like: Any) -> Any:
 def _arrow(columns: Mapping[str, Column], like: Any) -> Any:
     arrow = importlib.import_module("pyarrow")
     kinds = {field.name: field.type for field in like.schema if field.name in columns}
-    natural = _natural(columns, kinds)
-    arrays = {name: arrow.array(column, from_pandas=True) for name, column in natural.items()}
+    arrays = {name: arrow.array(_dated(column, kinds.get(name)), from_pandas=True)
+              for name, column in columns.items()}  # fmt: skip
     for name, kind in kinds.items():
         if _restorable(columns[name], str(kind)):
             arrays[name] = arrays[name].cast(kind)

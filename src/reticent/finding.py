@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+NOT_RUN = "the attack was not run"
 Verdict = Literal["leaks", "no_leak_found", "underpowered", "not_applicable"]
 
 
@@ -103,6 +104,17 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     without_twins: Rate | None = None
     worst_subgroup: Subgroup | None = None
     worst_rows: tuple[int, ...] = ()
+
+    @classmethod
+    def blank(cls, configuration: str, contract: str, attack: str, hidden: str) -> Finding:
+        """The finding of an attack that was not run."""
+        nobody = Score.none(0, NOT_RUN)
+        return cls(
+            configuration=configuration, contract=contract, attack=attack, hidden=hidden,
+            members=nobody, others=None, baseline_members=nobody, baseline_others=None,
+            advantage=Rate.none(0, NOT_RUN), memorization=None, p_adjusted=None,
+            smallest_detectable=None, queries=0, verdict="not_applicable", reason="",
+        )  # fmt: skip
 
 
 class Risk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

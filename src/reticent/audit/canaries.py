@@ -155,10 +155,7 @@ def epsilon(guess: Guess, truth: NDArray[np.intp], level: float = 0.05) -> float
 def _blank(view: View, column: str, n: int) -> Finding:
     half = Rate(0.5, 0.5, 0.5, n)
     nobody = Rate.none(n, "coins: the baseline is one half by construction")
-    none = Score.none(0, "the attacks were not run")
-    return Finding(
-        configuration=view.name, contract=view.contract, attack=NAME, hidden=column, members=none,
-        others=None, baseline_members=Score(half, half, nobody, half), baseline_others=None,
-        advantage=Rate.none(0, "the attacks were not run"), memorization=None, p_adjusted=None,
-        smallest_detectable=None, queries=0, verdict="not_applicable", reason="",
-    )  # fmt: skip
+    return msgspec.structs.replace(
+        Finding.blank(view.name, view.contract, NAME, column),
+        baseline_members=Score(half, half, nobody, half),
+    )

@@ -21,7 +21,7 @@ from reticent.audit.harm import worst_rows, worst_subgroup
 from reticent.audit.score import Contrast, Judged, Scored, judged, scored
 from reticent.audit.shadows import ShadowModel, shadows_of
 from reticent.dataset import Dataset
-from reticent.finding import Finding, Rate, Score
+from reticent.finding import Finding
 from reticent.randomness import generator, subseed
 from reticent.target import Answer, Target
 from reticent.targets.answers_file import Recorded
@@ -231,13 +231,9 @@ def _not_applicable(view: View, subject: Subject, name: str, reason: str) -> Con
 
 
 def _blank(view: View, subject: Subject, name: str) -> Finding:
-    """A finding of an attack that has not been run."""
-    nobody = Score.none(0, "the attack was not run")
-    return Finding(
-        configuration=view.name, contract=view.contract, attack=name,
-        hidden=subject.hidden.column, members=nobody, others=None,
+    """A finding of an attack that has not been run, beside its baseline."""
+    return msgspec.structs.replace(
+        Finding.blank(view.name, view.contract, name, subject.hidden.column),
         baseline_members=subject.members.baseline.score,
         baseline_others=subject.others.baseline.score,
-        advantage=Rate.none(0, "the attack was not run"), memorization=None, p_adjusted=None,
-        smallest_detectable=None, queries=0, verdict="not_applicable", reason="",
-    )  # fmt: skip
+    )

@@ -8,7 +8,6 @@ title, a description in words and a table with its numbers beside it on the page
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -17,7 +16,7 @@ from typing import Final
 from reticent.evidence import Configuration
 from reticent.finding import Rate, Risk
 from reticent.report.exposure import Exposure
-from reticent.report.words import VERDICTS, number
+from reticent.report.words import VERDICTS, number, plain
 
 ROW: Final = 62  # pixels: a name, then three marks on their own lines
 FRONTIER: Final = 300
@@ -28,9 +27,6 @@ LINE: Final = 16.0
 LONGEST: Final = 22
 
 Place = tuple[float, float, float]  # the line of some letters, where they start and end
-
-# What XML 1.0 cannot hold: a column may be named by anything.
-_UNSPEAKABLE: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,4 +302,4 @@ def _short(name: str, longest: int = LONGEST) -> str:
 
 
 def _text(text: str) -> str:
-    return escape(_UNSPEAKABLE.sub("\ufffd", text))
+    return escape(plain(text))

@@ -101,6 +101,11 @@ def _not_drawn(
     return [one.name for one, _ in held if one.name not in drawn]
 
 
+def _shown(value: object) -> object:
+    """Whatever a template writes, less what no page can hold; markup was written by us."""
+    return words.plain(value) if type(value) is str else value
+
+
 @cache
 def _template() -> Template:
     environment = Environment(
@@ -109,6 +114,7 @@ def _template() -> Template:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_shown,
     )
     environment.globals["words"] = words
     environment.globals["cell"] = cell

@@ -15,6 +15,7 @@ from reticent.report import words
 from reticent.report.exposure import Exposure, by_configuration, exposures
 
 WIDE: Final = 110  # columns from which what belongs together stands side by side
+LONGEST: Final = 24  # letters of an attack that are kept on one line
 
 # The words say it; the style only helps to find them.
 STYLES: Final[dict[Verdict, str]] = {
@@ -36,8 +37,8 @@ def table(evidence: Evidence, width: int = 80, *, verbose: bool = False) -> Rend
     parts: list[RenderableType] = [_overview(evidence, found, wide)]
     if verbose:
         for one in found:
-            title = f"\n{one.configuration.name}: every attack on {one.hidden}"
-            parts += [Text(title, style="bold"), _details(one, wide)]
+            title = words.plain(f"{one.configuration.name}: every attack on {one.hidden}")
+            parts += [Text(f"\n{title}", style="bold"), _details(one, wide)]
     parts += [*_legend(evidence, wide), Text(words.outcome(evidence), style="bold")]
     return Group(*parts)
 
@@ -56,7 +57,7 @@ def _overview(evidence: Evidence, found: list[Exposure], wide: bool) -> Table:
             best = one.best
             grid.add_row(
                 _named(configuration, one.hidden if several else ""),
-                _short(configuration.utility), Text(best.attack), *_areas(best, wide),
+                _short(configuration.utility), Text(words.plain(best.attack)), *_areas(best, wide),
                 _bounded(best.advantage, wide), _bounded(best.memorization, wide),
                 _judged(one.verdict),
             )  # fmt: skip
@@ -69,14 +70,15 @@ def _overview(evidence: Evidence, found: list[Exposure], wide: bool) -> Table:
 
 def _details(exposure: Exposure, wide: bool) -> Table:
     grid = _grid(leading=0)
-    grid.add_column("attack", min_width=max(len(one.attack) for one in exposure.findings))
+    longest = max(len(one.attack) for one in exposure.findings)
+    grid.add_column("attack", overflow="fold", min_width=min(longest, LONGEST))
     _numbers(grid, *(("AUC", "without", "unseen") if wide else ("AUC",)))
     _numbers(grid, "advantage", "memorization", "queries")
     _words(grid, "verdict")
     for one in exposure.findings:
-        name = Text(one.attack)
+        name = Text(words.plain(one.attack))
         if one.verdict == "not_applicable":
-            name.append(f"\n{one.reason}", style="dim")
+            name.append(f"\n{words.plain(one.reason)}", style="dim")
         grid.add_row(
             name, *_areas(one, wide), _bounded(one.advantage, wide),
             _bounded(one.memorization, wide), f"{one.queries:,}", _judged(one.verdict),
@@ -100,11 +102,11 @@ def _numbers(grid: Table, *names: str) -> None:
 
 
 def _named(configuration: Configuration, hidden: str) -> Text:
-    text = Text(configuration.name, style="bold")
+    text = Text(words.plain(configuration.name), style="bold")
     if hidden:
-        text.append(f"\n{hidden}", style="not bold")
+        text.append(f"\n{words.plain(hidden)}", style="not bold")
     if configuration.says:
-        text.append(f"\n{configuration.says}", style="not bold dim")
+        text.append(f"\n{words.plain(configuration.says)}", style="not bold dim")
     return text
 
 
@@ -127,7 +129,7 @@ def _legend(evidence: Evidence, wide: bool) -> list[Text]:
         f"utility lost {risk.max_utility_loss:g}; each upper end must keep them.",
         *(f"Not run: {one.attack}: {one.reason}" for one in evidence.not_run),
     ]
-    return [Text(line, style="dim") for line in lines]
+    return [Text(words.plain(line), style="dim") for line in lines]
 
 
 def _judged(verdict: Verdict) -> Text:

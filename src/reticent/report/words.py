@@ -70,6 +70,11 @@ NOT_PROVEN: Final[tuple[str, ...]] = (
 )
 
 
+def plain(text: str) -> str:
+    """Replace what cannot be shown: a name may hold anything, also a terminal's commands."""
+    return "".join(one if one.isprintable() else " " if one.isspace() else "\ufffd" for one in text)
+
+
 def number(value: float | None, digits: int = 3) -> str:
     """Write a number with a true minus sign; a dash where there is none."""
     if value is None:
@@ -175,36 +180,42 @@ def limits(exposure: Exposure, risk: Risk) -> str:
 
 def outcome(evidence: Evidence) -> str:
     """Say in one sentence how the findings stand to the limits."""
-    views = len(evidence.configurations)
     if not evidence.findings:
         return "Nothing was attacked, so nothing was found."
-    if evidence.within_limits:
-        tried = "the configuration" if views == 1 else f"all {views} configurations"
-        return f"As attacked here, {tried} kept the limits that were set."
     if evidence.self_test is not None and not evidence.self_test.passed:
         return "The instrument failed its own test: do not rely on these numbers."
-    out = sum(1 for one in evidence.configurations if not keeps(evidence, one))
-    if views == 1:
-        return "As attacked here, the configuration is outside the limits that were set."
-    which = f"all {views}" if out == views else f"{out} of {views}"
+    names = dict.fromkeys(
+        [one.name for one in evidence.configurations]
+        + [one.configuration for one in evidence.findings]
+    )
+    out = sum(not keeps(evidence, name) for name in names)
+    if len(names) == 1:
+        how = "is outside the limits that were set" if out else "kept the limits that were set"
+        return f"As attacked here, the configuration {how}."
+    if not out:
+        return f"As attacked here, all {len(names)} configurations kept the limits that were set."
+    which = f"all {out}" if out == len(names) else f"{out} of {len(names)}"
     return f"As attacked here, {which} configurations {_are(out)} outside the limits that were set."
 
 
-def keeps(evidence: Evidence, configuration: Configuration) -> bool:
+def keeps(evidence: Evidence, name: str) -> bool:
     """Say whether a configuration's findings and its utility keep the limits."""
-    risk, loss = evidence.risk, configuration.utility_loss
-    if loss is not None and (loss.high is None or loss.high > risk.max_utility_loss):
-        return False
-    return all(
-        risk.allows(one) for one in evidence.findings if one.configuration == configuration.name
+    risk = evidence.risk
+    losses = [one.utility_loss for one in evidence.configurations if one.name == name]
+    kept = all(
+        loss.high is not None and loss.high <= risk.max_utility_loss
+        for loss in losses
+        if loss is not None
     )
+    return kept and all(risk.allows(one) for one in evidence.findings if one.configuration == name)
 
 
 def utility(configuration: Configuration, risk: Risk) -> str:
     """Say what a configuration is still worth, and what it cost."""
     worth, loss = configuration.utility, configuration.utility_loss
     if worth.value is None:
-        return f"Utility on fresh people: none measured ({why_none(worth)})."
+        outside = ", so its loss is outside the limit" if loss is not None else ""
+        return f"Utility on fresh people: not measured ({why_none(worth)}){outside}."
     said = f"Utility on fresh people: {number(worth.value)} ({interval(worth)})"
     if loss is None or loss.value is None:
         return f"{said}."
@@ -277,27 +288,24 @@ def _power(finding: Finding) -> str:
 
 def _broken(finding: Finding, risk: Risk) -> str:
     """Say which limit a finding breaks most."""
-    parts = [("advantage", finding.advantage, risk.max_advantage)]
-    if finding.memorization is not None:
-        parts.append(("memorization", finding.memorization, risk.max_memorization))
-    broken = [
-        (rate.high - limit, f"{name} may be as high as {number(rate.high)}")
-        for name, rate, limit in parts
-        if rate.high is not None and rate.high > limit
-    ]
-    if broken:
-        over, said = max(broken)
-        return f"{said}, {number(over)} above the limit"
-    return "underpowered" if finding.verdict == "underpowered" else "its bound was not measured"
+    over, name, high = max(_margins(finding, risk), default=(0.0, "", None))
+    if over > 0:
+        return f"{name} may be as high as {number(high)}, {number(over)} above the limit"
+    return "underpowered" if finding.verdict == "underpowered" else "a bound was not measured"
 
 
 def _excess(finding: Finding, risk: Risk) -> float:
-    parts = [(finding.advantage, risk.max_advantage)]
+    return max((over for over, _, _ in _margins(finding, risk)), default=float("-inf"))
+
+
+def _margins(finding: Finding, risk: Risk) -> list[tuple[float, str, float | None]]:
+    """How far each upper bound is above its limit."""
+    parts = [("advantage", finding.advantage, risk.max_advantage)]
     if finding.memorization is not None:
-        parts.append((finding.memorization, risk.max_memorization))
-    return max(
-        (rate.high - limit for rate, limit in parts if rate.high is not None), default=float("-inf")
-    )
+        parts.append(("memorization", finding.memorization, risk.max_memorization))
+    return [
+        (rate.high - limit, name, rate.high) for name, rate, limit in parts if rate.high is not None
+    ]
 
 
 def _sentence(text: str) -> str:

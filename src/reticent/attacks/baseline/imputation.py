@@ -2,7 +2,7 @@
 
 An attack that does not beat this tells the attacker nothing new, however accurate it is. The
 baseline therefore has everything that the strongest attack has but the model's answers: one of
-its learners is the learned attack's own ensemble, stacked on the others.
+its learners is the learned attack's own ensemble.
 """
 
 from __future__ import annotations
@@ -88,21 +88,15 @@ def impute(
     fits = _fits(len(there), seed)
     apart = {name: _cross_fit(one, matrix, truth, fold, k) for name, one in fits.items()}
     apart["all"] = np.mean(list(apart.values()), axis=0)
-    beside = np.concatenate([_log(apart["all"]), matrix], axis=1)
-    apart["stacked"] = _cross_fit(_stack(seed), beside, truth, fold, k)
     aucs = {name: _macro(found[there], truth[there]) for name, found in apart.items()}
     best = max(aucs, key=lambda name: aucs[name])
-    chosen = list(fits.values()) if best in ("all", "stacked") else [fits[best]]
+    chosen = list(fits.values()) if best == "all" else [fits[best]]
     fitted = [one(matrix[there], truth[there], k) for one in chosen]
 
     def mean(asked: Floats) -> Floats:
         return np.asarray(np.mean([predict(asked) for predict in fitted], axis=0))
 
-    found = mean
-    if best == "stacked":
-        last = _stack(seed)(beside[there], truth[there], k)
-        found = lambda asked: last(np.concatenate([_log(mean(asked)), asked], axis=1))  # noqa: E731
-    return Imputation(best, aucs, _log(apart[best]), found, encode)
+    return Imputation(best, aucs, _log(apart[best]), mean, encode)
 
 
 def _fits(n: int, seed: int) -> dict[str, Fit]:
@@ -114,12 +108,9 @@ def _fits(n: int, seed: int) -> dict[str, Fit]:
     makers = learners(subseed(seed, "imputation"))
     if n <= 2 * NEIGHBORS * FOLDS:
         del makers["neighbors"]
-    return {name: fit_of(make) for name, make in makers.items()}
-
-
-def _stack(seed: int) -> Fit:
-    rng = np.random.default_rng(subseed(seed, "stack"))
-    return lambda seen, truth, k: fit_ensemble(seen, truth, k, rng)
+    rng = np.random.default_rng(subseed(seed, "ensemble"))
+    fits = {name: fit_of(make) for name, make in makers.items()}
+    return {**fits, "ensemble": lambda seen, truth, k: fit_ensemble(seen, truth, k, rng)}
 
 
 def _cross_fit(fits: Fit, matrix: Floats, truth: Codes, fold: Codes, k: int) -> Floats:
