@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # small models: threads cost more than they bring
+
 import pandas as pd
 import pytest
 

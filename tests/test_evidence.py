@@ -15,6 +15,7 @@ from reticent.errors import ConfigError
 from reticent.evidence import (
     FORMAT,
     VALID_DAYS,
+    Attacker,
     Configuration,
     Evidence,
     SelfTest,
@@ -36,6 +37,7 @@ def evidence(
     return Evidence(
         reticent_version="0", created=created, expires=expires, seed=seed,
         subjects=Subjects("m", "d", "c"), findings=(), risk=Risk(), self_test=self_test,
+        attacker=Attacker(("age",), label=True),
         configurations=(Configuration("bare", "the model itself", "", worth, loss),),
     )  # fmt: skip
 
@@ -91,7 +93,7 @@ def test_a_file_that_is_no_evidence_is_refused(
         (None, True),
         (Rate(0.0, -0.01, 0.01, 100), True),
         (Rate(0.0, -0.01, 0.011, 100), False),
-        (Rate.none(100, "it tells no labels"), False),
+        (Rate.none(100, "it could not be computed"), False),
     ],
 )
 def test_utility_loss_has_a_limit(loss: Rate | None, within: bool) -> None:

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -35,6 +35,7 @@ class Configuration(msgspec.Struct, frozen=True):
     name : as in the findings. says : its contract in words. contract : its digest.
     utility : accuracy on people it never saw, or R2 of a regressor; a refusal is not right.
     utility_loss : the first configuration's utility less this one's, paired.
+    measure : which of the two it is.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Configuration(msgspec.Struct, frozen=True):
     contract: str
     utility: Rate
     utility_loss: Rate | None = None
+    measure: Literal["accuracy", "r2"] = "accuracy"
 
 
 class Trial(msgspec.Struct, frozen=True):
@@ -74,6 +76,13 @@ class Advice(msgspec.Struct, frozen=True):
     before: Trial
     tried: tuple[Trial, ...]
     reason: str
+
+
+class Attacker(msgspec.Struct, frozen=True):
+    """What the attacker holds about each person: the columns, and whether the label too."""
+
+    knows: tuple[str, ...]
+    label: bool
 
 
 class NotRun(msgspec.Struct, frozen=True):
@@ -111,7 +120,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     findings : the best attack on the first sensitive column of the first configuration leads.
     controls, guarantees, mitigations : the catalogue's rows, DP claims, empirical measures.
-    risk : the limits in force. notes : what the reader should know.
+    attacker : what they know beside the hidden column. risk : the limits in force.
+    notes : what the reader should know.
     advice : training settings that leak less, where a model leaks and can be trained again.
     previous : SHA-256 of the evidence before this one. signature : of the canonical JSON.
     """
@@ -124,6 +134,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     subjects: Subjects
     findings: tuple[Finding, ...]
     configurations: tuple[Configuration, ...]
+    attacker: Attacker
     risk: Risk
     notes: tuple[str, ...] = ()
     self_test: SelfTest | None = None
@@ -147,7 +158,11 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def within_limits(self) -> bool:
         """Whether every finding and every configuration keeps the limits."""
-        losses = [one.utility_loss for one in self.configurations if one.utility_loss]
+        losses = [
+            one.utility_loss
+            for one in self.configurations
+            if one.utility_loss and one.utility.value is not None  # a mute role loses nothing
+        ]
         kept = all(
             loss.high is not None and loss.high <= self.risk.max_utility_loss for loss in losses
         )

@@ -37,6 +37,7 @@ def test_blind_attacks_fail_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not tested.passed
 
 
+@pytest.mark.slow
 def test_an_instrument_that_always_cries_leak_fails_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(score, "_say", lambda rates, smallest, risk: ("leaks", "always"))
     tested = self_test(replace(Options(), seed=0))

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from reticent.evidence import Check, Configuration, Evidence, NotRun, SelfTest, Subjects
+from reticent.evidence import Attacker, Check, Configuration, Evidence, NotRun, SelfTest, Subjects
 from reticent.finding import Finding, Rate, Risk, Score, Subgroup, Verdict
 
 
@@ -95,6 +95,7 @@ def evidence(
         expires="2027-02-21T18:32:42+00:00", seed=7,
         subjects=Subjects("aa11", "bb22", "cc33"), findings=tuple(findings),
         configurations=tuple(configurations), risk=Risk(),
+        attacker=Attacker(("age", "educ"), label=True),
     )  # fmt: skip
     return msgspec.structs.replace(plain, **changes)
 

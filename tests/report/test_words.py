@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from reticent.evidence import Check, Evidence, SelfTest
+from reticent.evidence import Advice, Check, Evidence, SelfTest, Trial
 from reticent.finding import Finding, Rate, Risk, Score
 from reticent.report import words
 from reticent.report.exposure import Exposure, exposures
@@ -211,9 +211,21 @@ def test_utility() -> None:
 def test_knowing() -> None:
     assert words.knowing(evidence([finding(), idle(), quiet("yeom")])) == (
         "Attacked on 2026-11-23 with learned and yeom; 8,488 questions asked of the model about "
-        "members; seed 7."
+        "members; seed 7. The attacker knows age and educ and the true label."
     )
     assert words.knowing(evidence([idle()])) == "No attack could be run on 2026-11-23."
+
+
+def test_advice() -> None:
+    before, tried = Trial(-1, 0.25, 0.02, 0.4), Trial(100, 0.01, 0.01, 0.45)
+    given = Advice("min_samples_leaf", 100, "affairs", before, (tried,), "the first that fits")
+    assert words.advice(given) == (
+        "Train with min_samples_leaf = 100: on shadow models the advantage on “affairs” fell from "
+        "0.250 to 0.010 AUC and utility went from 0.400 to 0.450; the first that fits. Audit the "
+        "new model before you rely on it."
+    )
+    none = Advice("min_samples_leaf", None, "affairs", before, (tried,), "all cost accuracy")
+    assert "without a cost: all cost accuracy" in words.advice(none)
 
 
 def test_every_verdict_has_its_words() -> None:

@@ -129,13 +129,10 @@ def test_a_model_that_predicts_text_is_a_classifier() -> None:
 
 def native(kind: str, labels: Any, **settings: Any) -> Any:
     if kind == "xgboost":
-        return xgboost.train(
-            {**settings, "nthread": 1}, xgboost.DMatrix(PEOPLE[INPUTS], label=labels), 3
-        )
-    table = lightgbm.Dataset(PEOPLE[INPUTS], label=labels)
-    return lightgbm.train(
-        {**settings, "verbose": -1, "min_data_in_leaf": 5, "num_threads": 1}, table, 3
-    )
+        table = xgboost.DMatrix(PEOPLE[INPUTS], label=labels)
+        return xgboost.train({**settings, "nthread": 1}, table, 3)
+    quiet = {"verbose": -1, "min_data_in_leaf": 5, "num_threads": 1}
+    return lightgbm.train({**settings, **quiet}, lightgbm.Dataset(PEOPLE[INPUTS], label=labels), 3)
 
 
 NATIVE = [

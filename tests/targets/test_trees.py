@@ -65,10 +65,13 @@ MODELS: dict[str, tuple[Callable[[], Any], int, bool]] = {
         lambda: GridSearchCV(DecisionTreeClassifier(), {"max_depth": [3]}, cv=2).fit(FRAME, LABELS),
         1, True,
     ),
-    "xgboost": (lambda: xgboost.XGBClassifier(n_estimators=3, n_jobs=1).fit(FRAME, COUNTS), 12, False),
+    "xgboost": (
+        lambda: xgboost.XGBClassifier(n_estimators=3, n_jobs=1).fit(FRAME, COUNTS), 12, False,
+    ),
     "native xgboost": (lambda: trained("multi:softprob"), 12, False),
     "lightgbm": (
-        lambda: lightgbm.LGBMClassifier(n_estimators=3, verbose=-1, n_jobs=1).fit(FRAME, LABELS), 12, True,
+        lambda: lightgbm.LGBMClassifier(n_estimators=3, verbose=-1, n_jobs=1).fit(FRAME, LABELS),
+        12, True,
     ),
     "native lightgbm": (
         lambda: lightgbm.train({"objective": "l2", "verbose": -1, "num_threads": 1},

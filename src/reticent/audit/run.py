@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -19,7 +20,16 @@ from reticent.audit.score import Contrast, conclude
 from reticent.audit.shadows import ShadowModel, train_shadows
 from reticent.audit.utility import as_rate, loss, utility
 from reticent.contract import Contract, Policy
-from reticent.evidence import Advice, Configuration, Evidence, NotRun, Subjects, dated, fingerprint
+from reticent.evidence import (
+    Advice,
+    Attacker,
+    Configuration,
+    Evidence,
+    NotRun,
+    Subjects,
+    dated,
+    fingerprint,
+)
 from reticent.randomness import generator
 from reticent.targets.contracted import behind
 from reticent.targets.gate import Gate, fit_gate
@@ -36,6 +46,7 @@ class Measured:
     notes: tuple[str, ...]
     not_run: tuple[NotRun, ...]
     subjects: Subjects
+    attacker: Attacker
     advice: tuple[Advice, ...] = ()
 
 
@@ -81,7 +92,8 @@ def examine(
     advice = _advice(case, contrasts, contracts, subjects, options, tracked)
     worth = [_worth(case, view, contracts[view.name], options.seed) for view in views]
     about = _subjects(case, contracts)
-    return Measured(contrasts, worth, _notes(case, subjects), not_run, about, advice)
+    return Measured(contrasts, worth, _notes(case, subjects), not_run, about,
+                    Attacker(case.known, case.knows_label), advice)  # fmt: skip
 
 
 def _advice(
@@ -124,7 +136,7 @@ def conclude_all(
             if place else one
             for place, (one, own) in enumerate(worth)
         ),
-        risk=options.risk,
+        attacker=runs[0].attacker, risk=options.risk,
         notes=tuple(dict.fromkeys(note for run in runs for note in run.notes)),
         not_run=tuple(one for run in runs for one in run.not_run),
         advice=tuple(one for run in runs for one in run.advice),
@@ -184,7 +196,9 @@ def _worth(
 ) -> tuple[Configuration, Floats | None]:
     own = utility(case, view.target, seed)
     says = "the model itself" if contract is None else contract.summary()
-    return Configuration(view.name, says, view.contract, as_rate(own, len(case.others))), own
+    measure: Literal["accuracy", "r2"] = "r2" if view.target.classes is None else "accuracy"
+    worth = as_rate(own, len(case.others))
+    return Configuration(view.name, says, view.contract, worth, measure=measure), own
 
 
 def _beside(contrasts: list[Contrast], found: list[Contrast]) -> list[Contrast]:

@@ -46,6 +46,7 @@ def html(evidence: Evidence) -> str:
         canaries=[one for one in found if one.canaries is not None],
         hit=[one for one in found if one.attacks and one.best.members.auc.value is not None],
         cells=cells,
+        advised=[(one, words.advice(one)) for one in evidence.advice],
     )
 
 

@@ -39,7 +39,8 @@ def table(evidence: Evidence, width: int = 80, *, verbose: bool = False) -> Rend
         for one in found:
             title = words.plain(f"{one.configuration.name}: every attack on {one.hidden}")
             parts += [Text(f"\n{title}", style="bold"), _details(one, wide)]
-    parts += [*_legend(evidence, wide), Text(words.outcome(evidence), style="bold")]
+    advice = [Text(words.plain(f"Advice: {words.advice(one)}")) for one in evidence.advice]
+    parts += [*_legend(evidence, wide), *advice, Text(words.outcome(evidence), style="bold")]
     return Group(*parts)
 
 

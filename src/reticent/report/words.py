@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from reticent.evidence import Configuration, Evidence
+from reticent.evidence import Advice, Configuration, Evidence
 from reticent.finding import Finding, Rate, Risk, Verdict
 from reticent.report.exposure import CANARIES, Exposure
 
@@ -236,7 +236,27 @@ def knowing(evidence: Evidence) -> str:
         return f"No attack could be run on {evidence.created[:10]}."
     return (
         f"Attacked on {evidence.created[:10]} with {_listed(tried)}; {asked:,} questions asked of "
-        f"the model about members; seed {evidence.seed}."
+        f"the model about members; seed {evidence.seed}. The attacker knows {_held(evidence)}."
+    )
+
+
+def _held(evidence: Evidence) -> str:
+    """Name what the attacker holds about each person beside the hidden column."""
+    attacker = evidence.attacker
+    columns = _listed(list(attacker.knows)) if attacker.knows else "no other column"
+    return f"{columns}{' and' if attacker.label else ', and not'} the true label"
+
+
+def advice(one: Advice) -> str:
+    """Say which training setting would leak less, and what it was seen to do on shadow models."""
+    if one.value is None:
+        return f"No value of {one.parameter} leaks less about “{one.hidden}” without a cost: {one.reason}."
+    best = next(trial for trial in one.tried if trial.value == one.value)
+    return (
+        f"Train with {one.parameter} = {one.value:g}: on shadow models the advantage on "
+        f"“{one.hidden}” fell from {number(one.before.advantage)} to {number(best.advantage)} AUC "
+        f"and utility went from {number(one.before.utility)} to {number(best.utility)}; "
+        f"{one.reason}. Audit the new model before you rely on it."
     )
 
 

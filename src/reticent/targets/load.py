@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from reticent.errors import MissingExtraError, ModelError, UntrustedModelError
 
 RUNS_CODE = (".pkl", ".pickle", ".joblib")
-REVIEWED = (  # types that skops does not vouch for, and ``check_trees`` looks through
+REVIEWED = (  # types that skops does not vouch for: trees are checked, a Bunch is a dict
+    "sklearn.utils._bunch.Bunch",
     "sklearn.tree._tree.Tree",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
 )
