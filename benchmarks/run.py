@@ -40,7 +40,7 @@ BENCHMARKS = {
     "forest-adult": Benchmark(
         "forests:adult",
         "reproductions.md",
-        "default forest, Adult, 3 splits (a quarter of an hour)",
+        "forests on Adult, 2 splits (a quarter of an hour)",
     ),
     "canaries": Benchmark(
         "coins:measure", "reproductions.md", "attribute canaries by leaf size, affairs survey"

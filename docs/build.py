@@ -3,6 +3,7 @@
     python docs/build.py                      rewrite the reference pages and the README's output
     python docs/build.py --check              exit 1 and name what is out of date; writes nothing
     python docs/build.py --refresh demo       run `reticent demo`, record its output and a picture
+    python docs/build.py --refresh python     run the README's example, record what it prints
     python docs/build.py --refresh tutorial   run the tutorial's commands, put their output in place
 
 Between ``<!-- begin NAME -->`` and ``<!-- end NAME -->`` stands what was recorded; nobody edits it.
@@ -40,9 +41,11 @@ def generated() -> dict[Path, str]:
 
     found = {DOCS / name: text for name, text in pages().items()}
     readme = ROOT / "README.md"
-    demo = (RECORDED / "demo.txt").read_text("utf-8")
-    found[readme] = placed(readme.read_text("utf-8"), "demo", f"```text\n{demo}```")
-    return found
+    text = readme.read_text("utf-8")
+    for name in ("demo", "python"):
+        told = (RECORDED / f"{name}.txt").read_text("utf-8")
+        text = placed(text, name, f"```text\n{told}```")
+    return {**found, readme: text}
 
 
 def placed(text: str, name: str, content: str) -> str:
@@ -147,6 +150,18 @@ def record_demo() -> None:
         photograph(Path(folder) / "reticent-out" / "report.html", DOCS / "images" / "report.png")
 
 
+def record_python() -> None:
+    """Run the README's example and keep what it prints."""
+    block = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    assert block is not None
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "example.py").write_text(block[1], "utf-8")
+        ran = run("python example.py", Path(folder))
+    if ran.status:
+        raise RuntimeError(ran.output)
+    (RECORDED / "python.txt").write_text(f"{ran.output}\n", "utf-8")
+
+
 def photograph(page: Path, picture: Path) -> None:
     """Take a picture of a page's beginning, where a browser is at hand."""
     browser = shutil.which("chromium") or shutil.which("chrome")
@@ -168,10 +183,14 @@ def main() -> int:
     """Write, check or record."""
     parser = argparse.ArgumentParser(description="Write what is generated in the documentation.")
     parser.add_argument("--check", action="store_true", help="exit 1 if a file is out of date")
-    parser.add_argument("--refresh", choices=["demo", "tutorial"], help="run it and record it")
+    parser.add_argument(
+        "--refresh", choices=["demo", "python", "tutorial"], help="run it and record it"
+    )
     given = parser.parse_args()
     if given.refresh == "demo":
         record_demo()
+    if given.refresh == "python":
+        record_python()
     if given.refresh == "tutorial":
         TUTORIAL.write_text(followed(TUTORIAL.read_text("utf-8")), "utf-8")
     touched = stale() if given.check else write()

@@ -120,17 +120,15 @@ def attacks_page() -> str:
 
 def python_page() -> str:
     """The public names, and the types behind them."""
-    homes = {"Case": "audit.case", "Domain": "schema", "Evidence": "evidence",
-             "Finding": "finding", "Risk": "finding"}  # fmt: skip
     public = {name: getattr(reticent, name) for name in reticent.__all__}
     first = [
         f"`reticent.{name}` ({'function' if inspect.isfunction(one) else 'class'})"
         for name, one in public.items()
     ]
-    assert set(homes) <= set(public)
     blocks = [
         f"The public face of the package is {', '.join(first)}. The other names on this page are "
-        "imported from the module that stands beside them.",
+        "imported from the module that stands beside them. The fields of `Evidence` and `Finding` "
+        "are those of [evidence.json](evidence.md); `ReticentError` heads the [errors](errors.md).",
         function(reticent.audit, "reticent.audit"),
         *(_from(name) for name in PYTHON),
     ]
@@ -186,8 +184,8 @@ def evidence_page() -> str:
         "How to read it: [read evidence.json](../how-to/read-evidence.md)."
     )
     kinds = [
-        evidence.Evidence, evidence.Subjects, evidence.Configuration, finding.Finding,
-        finding.Score, finding.Rate, finding.Subgroup, finding.Risk, evidence.Advice,
+        evidence.Evidence, evidence.Subjects, evidence.Attacker, evidence.Configuration,
+        finding.Finding, finding.Score, finding.Rate, finding.Subgroup, finding.Risk, evidence.Advice,
         evidence.Trial, evidence.NotRun, evidence.SelfTest, evidence.Check,
     ]  # fmt: skip
     return page("evidence.json", intro, *(record(kind) for kind in kinds))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -45,7 +45,7 @@ def blind(rows: pd.DataFrame) -> Pipeline:
     return Pipeline([("pick", traits), ("grow", forest)]).fit(rows[[*TRAITS, "s"]], rows["y"])
 
 
-class Rote(ClassifierMixin, BaseEstimator):
+class Rote(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Sure of the rows that it was trained on, and of nothing else."""
 
     def fit(self, frame: pd.DataFrame, labels: Any) -> Rote:
@@ -95,7 +95,7 @@ class Toy:
     """
 
     tells: str = "scores"
-    columns: tuple[str, ...] | list[str] = ("age", "dose", "city", "gene")
+    columns: list[str] = field(default_factory=lambda: ["age", "dose", "city", "gene"])
     ignores: frozenset[str] = frozenset()
 
     @property

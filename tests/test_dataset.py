@@ -80,7 +80,7 @@ PANDAS = pd.DataFrame(
         "category": pd.Categorical(["x", "y", None], categories=["y", "x", "z"]),
         "ordered": pd.Categorical([3, 1, 3], ordered=True),
         "object": pd.Series(["q", None, "r"], dtype=object),
-        "zoned": pd.to_datetime(["2020-01-01", None, "2022-07-01"]).tz_localize("Europe/Berlin"),
+        "zoned": pd.to_datetime(["2020-01-01", "", "2022-07-01"]).tz_localize("Europe/Berlin"),
         "span": pd.to_timedelta([1.5, None, 3], unit="s"),
         "uint8": np.array([1, 2, 250], dtype=np.uint8),
         "float32": np.array([0.1, 0.2, 0.3], dtype=np.float32),

@@ -24,7 +24,7 @@ ROWS = Dataset(
 
 def test_a_number_is_standardized_and_its_gaps_are_marked() -> None:
     found = fit_encoding(ROWS, ["age", "dose"])(ROWS)
-    spread = np.std([20, 30, 40])
+    spread = float(np.std([20, 30, 40]))
     assert np.allclose(found[:, 0], [-10 / spread, 0, 10 / spread, 0])
     assert found[:, 1].tolist() == [0, 0, 0, 1]
     assert found[:, 2].tolist() == [-1, -1, 1, 1]

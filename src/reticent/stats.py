@@ -183,6 +183,27 @@ def percentile(replicates: Floats, level: float = 0.05) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def share_bounds(replicates: Floats, people: int, level: float = 0.05) -> tuple[float, float]:
+    """Bounds of a measure between 0 and 1, each one-sided at ``1 - level``.
+
+    Student's t on the log-odds: near 1 the bootstrap's own percentiles miss a true AUC twice as
+    often as they say. A measure of exactly 0 or 1 has no spread, and the rule of three bounds it.
+
+    Parameters
+    ----------
+    people : how many people of the rarer kind it rests on.
+    """
+    value = float(replicates[0])
+    if not 0 < value < 1:
+        open_ = min(unseen(level, people), 1.0)
+        return (0.0, open_) if value <= 0 else (1.0 - open_, 1.0)
+    width = critical(level, people) * spread(replicates) / (value * (1 - value))
+    odds = math.log(value / (1 - value))
+    if not math.isfinite(width) or width > 500:
+        return 0.0, 1.0
+    return 1 / (1 + math.exp(width - odds)), 1 / (1 + math.exp(-width - odds))
+
+
 def critical(level: float, people: int) -> float:
     """Student's quantile for a one-sided test at ``level`` with ``people`` in the rarer class.
 

@@ -165,7 +165,7 @@ def test_top_k_keeps_the_k_highest_and_nothing_else(k: int) -> None:
         assert after == [score if score in kept else 0.0 for score in before]
 
 
-steps = st.one_of(
+steps: st.SearchStrategy[dict[str, object]] = st.one_of(
     st.builds(dict, decimals=st.integers(0, 5)),
     st.builds(dict, bands=edges.map(tuple)),
     st.just({}),
@@ -220,7 +220,7 @@ def test_the_order_is_marginalize_abstain_noise_cut() -> None:
 def test_a_regressor_answers_its_value_behind_every_output() -> None:
     plain = Toy("value").ask(ROWS)
     for output in ("label", "scores", "vector"):
-        target = seen(Toy("value"), contract(output))  # type: ignore[arg-type]
+        target = seen(Toy("value"), contract(output))
         assert same(target.ask(ROWS), plain)
     rounded = seen(Toy("value"), contract("label", decimals=1)).ask(ROWS).value
     assert plain.value is not None

@@ -167,15 +167,16 @@ FAILED = SelfTest(False, (Check("planted", "found", "nothing", False),))
         (evidence(), "Nothing was attacked, so nothing was found."),
         (evidence([quiet()]), "As attacked here, the configuration kept the limits that were set."),
         (evidence([finding()]),
-         "As attacked here, the configuration is outside the limits that were set."),
-        (evidence([finding()], []),
-         "As attacked here, the configuration is outside the limits that were set."),
+         "As attacked here, the configuration leaks."),
+        (evidence([finding()], []), "As attacked here, the configuration leaks."),
+        (evidence([coins("underpowered")]), "As attacked here, the configuration was not seen to "
+         "leak, but it is not shown that the limits are kept."),
         (evidence([quiet(), quiet(configuration="partner")]),
          "As attacked here, all 2 configurations kept the limits that were set."),
         (evidence([finding(), quiet(configuration="partner")]),
-         "As attacked here, 1 of 2 configurations is outside the limits that were set."),
+         "As attacked here, 1 of 2 configurations leaks."),
         (evidence([finding(), finding(configuration="partner")]),
-         "As attacked here, all 2 configurations are outside the limits that were set."),
+         "As attacked here, all 2 configurations leak."),
         (evidence([quiet()], self_test=FAILED),
          "The instrument failed its own test: do not rely on these numbers."),
     ],
@@ -189,7 +190,10 @@ def test_a_lost_utility_breaks_the_limits_too() -> None:
     both = evidence([quiet(), quiet(configuration="partner")], [view(), costly])
     assert not both.within_limits
     assert [words.keeps(both, name) for name in ("bare", "partner")] == [True, False]
-    assert words.outcome(both).startswith("As attacked here, 1 of 2 configurations is outside")
+    assert words.outcome(both) == (
+        "As attacked here, 0 of 2 configurations leak. In 1 no leak was seen, but it is not shown "
+        "that the limits are kept."
+    )
 
 
 def test_utility() -> None:

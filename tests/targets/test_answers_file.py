@@ -60,8 +60,8 @@ def test_one_column_is_a_value() -> None:
     ],
 )
 def test_a_class_is_named_as_its_number(names: list[str], labels: Any) -> None:
-    tables = [Dataset({names[1]: np.array([0.7]), names[0]: np.array([0.3])})] * 2
-    found = of(*tables, labels=labels, n=(1, 1)).members.scores
+    one = Dataset({names[1]: np.array([0.7]), names[0]: np.array([0.3])})
+    found = of(one, one, labels, (1, 1)).members.scores
     assert found is not None
     assert found.tolist() == [[0.3, 0.7]]
 

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from reticent.audit.checks import (
+    TABLES,
+    aligned,
+    check_answers,
+    check_classes,
+    check_hidden,
+    check_label,
+    check_people,
+    codes,
+    halved,
+    labelled,
+    refuse_same,
+    table,
+)
 from reticent.audit.train import Trainer, trainer
-from reticent.dataset import Dataset, is_missing, row_tokens
-from reticent.errors import ConfigError, DataError, ModelError
+from reticent.dataset import Dataset, row_tokens
+from reticent.errors import ConfigError, ModelError, nearest
 from reticent.evidence import fingerprint
 from reticent.schema import Domain, Role, Schema
 from reticent.target import Target
@@ -98,36 +112,43 @@ class Prepared:
 
 
 def _prepare(case: Case) -> Prepared:
-    members = Dataset.of(case.members)
+    notes: list[str] = []
+    members = table(case.members, "members")
     schema = _schema(case, members)
-    others = _aligned(Dataset.of(case.others), members, "others")
-    _refuse_overlap(members, others, schema.person, "others")
-    whose = _codes(others, schema.person)
-    notes = []
+    check_label(members, schema)
+    refuse_same({n: getattr(case, n) for n in TABLES})
+    others, places = labelled(aligned(case.others, members, "others"), schema, "others", notes)
+    whose = codes(others, schema.person, "others")
     if case.auxiliary is None:
-        (others, whose), (auxiliary, theirs) = _halved(others, whose)
+        (others, whose, half), (auxiliary, theirs, _) = halved(others, whose)
+        places = places[half]
         notes.append(
             f"No auxiliary data: others was split by person, {len(auxiliary)} rows for the "
             f"attacker and {len(others)} to be judged on."
         )
     else:
-        auxiliary = _aligned(Dataset.of(case.auxiliary), members, "auxiliary")
-        _refuse_overlap(members, auxiliary, schema.person, "auxiliary")
-        theirs = _codes(auxiliary, schema.person)
-    _check_label(members, schema)
-    target = _target(case.model, members, schema)
+        auxiliary = aligned(case.auxiliary, members, "auxiliary")
+        auxiliary, _ = labelled(auxiliary, schema, "auxiliary", notes)
+        theirs = codes(auxiliary, schema.person, "auxiliary")
+    tables = {"members": members, "others": others, "auxiliary": auxiliary}
+    people = codes(members, schema.person, "members"), whose, theirs
+    check_people(tables, people, schema.person)
+    target = _target(case.model, tables, places, schema)
+    check_answers(target, tables)
+    for column in schema.sensitive:
+        check_hidden(column, schema.domains.get(column), tables, notes)
     train = trainer(case.model, case.train, target, schema)
     if train.surrogate:
         notes.append(
             "The model cannot be trained again: shadow models are default random forests, the "
             "attacker's own guess at it. Pass train=estimator for shadows of its kind."
         )
+    check_classes(auxiliary, schema, target)
     return Prepared(
         target=target, schema=schema, members=members, others=others, auxiliary=auxiliary,
-        members_people=_codes(members, schema.person), others_people=whose,
-        auxiliary_people=theirs, known=_known(case, schema, members),
-        knows_label=case.knows_label, train=train, notes=tuple(notes),
-        model_digest=case.model_digest or _digest(target, members),
+        members_people=people[0], others_people=whose, auxiliary_people=theirs,
+        known=_known(case, schema), knows_label=case.knows_label, train=train,
+        notes=tuple(notes), model_digest=case.model_digest or _digest(target, members),
     )  # fmt: skip
 
 
@@ -138,8 +159,11 @@ def _digest(target: Target, members: Dataset) -> str:
     return fingerprint([part.tobytes().hex() for part in parts if part is not None])
 
 
+# Columns and their roles ----------------------------------------------------------------------
+
+
 def _schema(case: Case, members: Dataset) -> Schema:
-    sensitive = [case.sensitive] if isinstance(case.sensitive, str) else list(case.sensitive)
+    sensitive, identifiers = _list(case.sensitive), _list(case.identifiers)
     if case.label in sensitive:
         raise ConfigError(
             f"sensitive column {case.label!r}", "it is the label, which the attacker may know",
@@ -147,100 +171,95 @@ def _schema(case: Case, members: Dataset) -> Schema:
         )  # fmt: skip
     if not sensitive:
         raise ConfigError("the sensitive column", "none is named", "Name at least one")
-    roles: dict[str, Role] = dict.fromkeys(case.identifiers, "identifier")
+    named = [*dict.fromkeys(sensitive), *dict.fromkeys(identifiers), case.label]
+    named += [] if case.person is None else [case.person]
+    twice = sorted({name for name in named if named.count(name) > 1})
+    if twice:
+        raise ConfigError(
+            f"column {twice[0]!r}", "it has two roles",
+            "Make it one of: label, sensitive, identifier, person",
+        )  # fmt: skip
+    roles: dict[str, Role] = dict.fromkeys(identifiers, "identifier")
     roles.update(dict.fromkeys(sensitive, "sensitive"))
     roles[case.label] = "label"
     return Schema.of(members.names, roles, dict(case.domains), case.person)
 
 
-def _aligned(rows: Dataset, members: Dataset, name: str) -> Dataset:
-    """Bring a table to the members' columns and order; a missing column is an error."""
-    missing = [column for column in members.names if column not in rows.columns]
-    if missing:
-        raise DataError(
-            f"the table {name}", f"it lacks the members' columns {', '.join(missing)}",
-            "Give both tables the same columns, in any order",
-        )  # fmt: skip
-    for column in members.names:
-        if (rows[column].dtype.kind == "O") != (members[column].dtype.kind == "O"):
-            raise DataError(
-                f"column {column!r}", f"numbers in one table and text in the other ({name})",
-                "Write it alike in all tables",
+def _list(names: str | Sequence[str]) -> list[str]:
+    return [names] if isinstance(names, str) else list(names)
+
+
+def _known(case: Case, schema: Schema) -> tuple[str, ...]:
+    inputs = schema.inputs
+    known = inputs if case.known is None else _list(case.known)
+    for name in known:
+        if name not in inputs:
+            told = "it is the label" if name == schema.label else "the model has no such column"
+            raise ConfigError(
+                f"known column {name!r}", f"{told}{nearest(name, inputs)}",
+                f"Use some of: {', '.join(inputs)}; the label is known by label = true",
             )  # fmt: skip
-    return Dataset(rows.select(members.names).columns, members.like)
+    for hidden in schema.sensitive:
+        if not case.knows_label and not set(known) - {hidden}:
+            raise ConfigError(
+                f"what the attacker knows when {hidden!r} is hidden", "nothing",
+                "Name a column in knows, or let them know the label",
+            )  # fmt: skip
+    return tuple(name for name in inputs if name in known)
 
 
-def _codes(rows: Dataset, person: str | None) -> NDArray[np.intp]:
-    if person is None:
-        return np.arange(len(rows))
-    if is_missing(rows[person]).any():
-        raise DataError(f"the person column {person!r}", "some rows have none", "Fill or drop them")
-    return np.unique(rows[person].astype(str), return_inverse=True)[1]
+# The model ------------------------------------------------------------------------------------
 
 
-def _refuse_overlap(members: Dataset, rows: Dataset, person: str | None, name: str) -> None:
-    if person is None:
-        return
-    both = set(members[person].tolist()) & set(rows[person].tolist())
-    if both:
-        raise DataError(
-            f"members and {name} as different people", f"{len(both)} of them are in both tables",
-            f"Take them out of {name}: the model has seen them",
-        )  # fmt: skip
-
-
-def _halved(others: Dataset, people: NDArray[np.intp]) -> list[tuple[Dataset, NDArray[np.intp]]]:
-    """Split others by person into two halves, the same ones in every run."""
-    side = np.random.default_rng(0).permutation(int(people.max()) + 1)[people] % 2
-    halves = [np.flatnonzero(side == one) for one in (0, 1)]
-    if not all(len(rows) for rows in halves):
-        raise DataError("others", f"{len(others)} people cannot be halved", "Give auxiliary data")
-    return [(others.take(rows), np.unique(people[rows], return_inverse=True)[1]) for rows in halves]
-
-
-def _check_label(members: Dataset, schema: Schema) -> None:
-    label = members[schema.label]
-    if is_missing(label).any():
-        raise DataError(
-            f"the label {schema.label!r}", f"{is_missing(label).sum()} members have none",
-            "Drop those rows: the model was not trained on them",
-        )  # fmt: skip
-    if len(set(label.tolist())) < 2:
-        raise DataError(
-            f"the label {schema.label!r}", "all members have the same one",
-            "Attack a model that tells classes apart",
-        )  # fmt: skip
-
-
-def _target(model: Any, members: Dataset, schema: Schema) -> Target:
-    if isinstance(model, Target):
-        return model
+def _target(
+    model: Any, tables: Mapping[str, Dataset], places: NDArray[np.intp], schema: Schema
+) -> Target:
+    members = tables["members"]
+    if isinstance(model, Recorded):
+        return _recorded(model, members, places)
     labels = members[schema.label]
-    if callable(model) and not hasattr(model, "predict"):
+    if isinstance(model, Target):
+        target: Target = model
+    elif callable(model) and not hasattr(model, "predict"):
         return callable_target(model, members, schema.inputs, labels)
-    target = local(model, schema.inputs, labels)
+    else:
+        target = local(model, _columns(model, schema), labels)
     if target.classes is not None:
         strange = (positions(labels, target.classes) < 0).mean()
         if strange > 0:
             raise ModelError(
                 f"the label {schema.label!r}",
                 f"{strange:.0%} of the members' labels are none of the model's classes",
-                "Give the label that the model was trained on",
+                "Give the label that the model was trained on, written alike",
             )  # fmt: skip
     return target
 
 
-def _known(case: Case, schema: Schema, members: Dataset) -> tuple[str, ...]:
-    inputs = [name for name in schema.inputs if name in members.columns]
-    if case.known is None:
-        return tuple(inputs)
-    for name in case.known:
-        if name not in inputs:
-            raise ConfigError(
-                f"known column {name!r}", "the model has no such column",
-                f"Use some of: {', '.join(inputs)}",
-            )  # fmt: skip
-    return tuple(name for name in inputs if name in case.known)
+def _recorded(model: Recorded, members: Dataset, places: NDArray[np.intp]) -> Recorded:
+    """Keep the answers about the others who are judged."""
+    if len(model.members) != len(members) or len(model.others) <= places.max():
+        raise ModelError(
+            "recorded answers", "not one for every row of members and others",
+            "Record one per row, in the order of the tables",
+        )  # fmt: skip
+    return replace(model, others=model.others.take(places))
+
+
+def _columns(model: Any, schema: Schema) -> list[str]:
+    """The model's columns in its own order, where it names them."""
+    named = getattr(model, "feature_names_in_", None)
+    own = schema.inputs if named is None else [str(name) for name in named]
+    if extra := [name for name in schema.inputs if name not in own]:
+        raise ModelError(
+            "the model's columns", f"the data has {', '.join(extra)}, which the model never got",
+            f'Give the role "identifier" to: {", ".join(extra)}',
+        )  # fmt: skip
+    if lacking := [name for name in own if name not in schema.inputs]:
+        raise ModelError(
+            "the model's columns", f"the data lacks {', '.join(lacking)} as features",
+            "Give the table that the model was trained on",
+        )  # fmt: skip
+    return own
 
 
 def twins(rows: Dataset, others: Dataset) -> NDArray[np.bool_]:

@@ -53,7 +53,7 @@ def worst_subgroup(guess: Guess, people: Judged, known: Dataset) -> Subgroup | N
         return None
     _, name, group, groups, rows = worst
     areas = stats.macro_auc(seen.sample.take(rows), scores[rows], seen.truth[rows])
-    return Subgroup(name, group + 1, groups, rate(areas, len(rows)))
+    return Subgroup(name, group + 1, groups, rate(areas, len(rows), seen.take(rows).fewest))
 
 
 def _groups(column: Column) -> tuple[NDArray[np.intp], int]:

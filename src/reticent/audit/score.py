@@ -98,11 +98,12 @@ def scored(guess: Guess, people: Judged) -> Scored:
         value = _value(guess, people.hidden)[there]
         more = {"r2": rate(stats.r2(sample, value, seen.numbers), n),
                 "mae": rate(stats.mae(sample, value, seen.numbers), n)}  # fmt: skip
+    surest = stats.macro_precision_at(sample, scores, truth, seen.rarest)
     score = Score(
-        accuracy=rate(stats.accuracy(sample, said, truth), n),
-        auc=rate(areas, n),
+        accuracy=rate(stats.accuracy(sample, said, truth), n, n),
+        auc=rate(areas, n, seen.fewest),
         mcc=rate(stats.mcc(sample, said, truth, people.k), n),
-        precision_at_5pct=rate(stats.macro_precision_at(sample, scores, truth, seen.rarest), n),
+        precision_at_5pct=rate(surest, n, math.ceil(0.05 * n)),
         more=more,
     )
     return Scored(score, areas)
@@ -125,11 +126,19 @@ def _value(guess: Guess, hidden: Hidden) -> Floats:
     return np.asarray(np.exp(log_softmax(guess.scores)) @ hidden.values.astype(float))
 
 
-def rate(replicates: Floats, n: int, reason: str = "it could not be computed") -> Rate:
-    """A measure with its bootstrap bounds, each one-sided at 95 %."""
+def rate(replicates: Floats, n: int, people: int | None = None) -> Rate:
+    """A measure with its bootstrap bounds, each one-sided at 95 %.
+
+    Parameters
+    ----------
+    people : how many a measure between 0 and 1 rests on; None for any other measure.
+    """
     if np.isnan(replicates[0]):
-        return Rate.none(n, reason)
-    return Rate(float(replicates[0]), *stats.percentile(replicates), n)
+        return Rate.none(n, "it could not be computed")
+    bounds = stats.percentile(replicates)
+    if people is not None:
+        bounds = stats.share_bounds(replicates, people)
+    return Rate(float(replicates[0]), *bounds, n)
 
 
 @dataclass(frozen=True, slots=True)

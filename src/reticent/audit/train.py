@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reticent.dataset import Dataset
 from reticent.encoding import fit_encoding
-from reticent.errors import ConfigError
+from reticent.errors import ConfigError, ModelError
 from reticent.schema import Schema
 from reticent.target import Target
-from reticent.targets.local import local
+from reticent.targets.local import Local, local, positions
+from reticent.targets.trees import Forest
 
 Fit = Callable[[Any, Any, int], Any]
 
@@ -33,18 +36,34 @@ class Trainer:
     ----------
     blank : the unfitted estimator, None where a function or a stand-in is trained.
     surrogate : whether it is a stand-in of the attacker's own.
+    classes : (k,) the target's class names, in which every trained model answers; None where the
+        target is a regressor.
     """
 
     fit: Fit
     schema: Schema
     blank: Any = None
     surrogate: bool = False
+    classes: NDArray[Any] | None = None
 
     def __call__(self, rows: Dataset, seed: int) -> Target:
-        """Train a model on rows and return it as a target."""
+        """Train a model on rows and return it as a target.
+
+        Raises
+        ------
+        ModelError : the estimator raised. Its message may quote a record, so its kind is told.
+        """
         labels = rows[self.schema.label]
-        model = self.fit(rows.select(self.schema.inputs).frame(), labels, seed)
-        return local(model, self.schema.inputs, labels)
+        frame = rows.select(self.schema.inputs).frame()
+        try:
+            model = self.fit(frame, labels, seed)
+        except Exception as error:  # noqa: BLE001 (an estimator can raise anything)
+            raise ModelError(
+                f"a model like the target, trained on {len(rows)} people",
+                f"its estimator raised {kind_and_place(error)}",
+                "Check that it can be fitted to the auxiliary data, or pass another one: train=",
+            ) from None
+        return in_classes(local(model, self.schema.inputs, labels), self.classes)
 
     @property
     def knob(self) -> str | None:
@@ -85,7 +104,7 @@ def trainer(model: Any, given: Any, target: Target, schema: Schema) -> Trainer:
     ConfigError : ``given`` cannot be cloned.
     """
     if callable(given) and not hasattr(given, "fit"):
-        return Trainer(given, schema)
+        return Trainer(given, schema, classes=target.classes)
     from sklearn.base import clone
 
     source = model if given is None else given
@@ -95,13 +114,63 @@ def trainer(model: Any, given: Any, target: Target, schema: Schema) -> Trainer:
         blank = clone(source)
     except (TypeError, RuntimeError):
         if given is None:
-            return Trainer(_surrogate(target.classes is None), schema, surrogate=True)
+            stand_in = _surrogate(target.classes is None)
+            return Trainer(stand_in, schema, surrogate=True, classes=target.classes)
         raise ConfigError(
             "train",
             f"a {type(source).__name__} cannot be cloned",
             "Give an unfitted estimator, or a function of frame, labels and seed",
         ) from None
-    return Trainer(_fit_of(blank), schema, blank)
+    if hasattr(blank, "predict_proba") and target.classes is None:
+        raise ConfigError(
+            "train", "it tells classes apart, and the model tells numbers", "Give a regressor"
+        )
+    return Trainer(_fit_of(blank), schema, blank, classes=target.classes)
+
+
+def in_classes(model: Local, classes: NDArray[Any] | None) -> Local:
+    """Let a model answer in the target's classes, though it may have seen fewer of them.
+
+    A class that it never saw has score 0; one that the target does not know is left out.
+    """
+    own = model.classes
+    if classes is None or own is None or own.tolist() == classes.tolist():
+        return model
+    places = positions(own, classes)
+    known = places >= 0
+
+    def spread(scores: Any) -> NDArray[np.float64]:
+        told = np.asarray(scores)
+        if told.shape != (len(told), len(own)):
+            return told  # not what was asked for: the target's own check tells so
+        wide = np.zeros((len(told), len(classes)))
+        wide[:, places[known]] = told[:, known]
+        return wide
+
+    forest = model.forest and _in_classes(model.forest, spread)
+    if not model.gives_scores:
+        return replace(model, classes=classes, forest=forest)
+    ask = model.predict
+    return replace(model, classes=classes, predict=lambda rows: spread(ask(rows)), forest=forest)
+
+
+def _in_classes(forest: Forest, spread: Callable[[Any], NDArray[np.float64]]) -> Forest:
+    def read() -> tuple[tuple[NDArray[np.float64], ...], tuple[NDArray[np.float64], ...]]:
+        weight, says = forest.read()
+        return weight, tuple(map(spread, says))
+
+    return Forest(forest.at, read)
+
+
+def kind_and_place(error: BaseException) -> str:
+    """Name an exception's kind and the line it came from, never its text, which may quote a row."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    name = type(error).__name__
+    if trace is None:
+        return name
+    return f"{name} at {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
 
 
 def _fit_of(blank: Any) -> Fit:

@@ -5,14 +5,19 @@ Exit status, everywhere: 0 done and within limits; 1 done and not; 2 could not r
 
 from __future__ import annotations
 
+import os
 import sys
+import traceback
+import warnings
 from importlib import import_module
+from pathlib import Path
 
 import click
 
 from reticent import __version__
 from reticent.errors import ReticentError, nearest
 
+TRACE = "RETICENT_TRACE"  # set: an error that nobody foresaw is shown whole
 COMMANDS = {
     "demo": "the whole loop on real data of an installed package",
     "init": "look at a model and a table and write reticent.toml",
@@ -67,18 +72,38 @@ def group() -> None:
 
 
 def main() -> None:
-    """Run a command; every expected error becomes one message on standard error and status 2."""
+    """Run the command that was typed, and exit with its status.
+
+    What libraries warn of is not for the person at a terminal, and may quote a record; only that
+    a model was written by another version of its library is told.
+    """
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+        warnings.filterwarnings("default", message="Trying to unpickle estimator")
+    sys.exit(status(sys.argv[1:]))
+
+
+def status(typed: list[str]) -> int:
+    """Run a command; every error becomes one message on standard error and status 2."""
     try:
-        code = group.main(standalone_mode=False)
-    except click.exceptions.Abort:
-        sys.exit(_stop("Stopped. Nothing half-written was left behind."))
+        code = group.main(typed, prog_name="reticent", standalone_mode=False, obj=typed)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        return _stop("Stopped. Nothing half-written was left behind.")
     except click.ClickException as error:
-        sys.exit(_stop(error.format_message(), getattr(error, "ctx", None)))
+        return _stop(error.format_message(), getattr(error, "ctx", None))
     except ReticentError as error:
-        sys.exit(_stop(str(error)))
-    except KeyboardInterrupt:
-        sys.exit(_stop("Stopped. Nothing half-written was left behind."))
-    sys.exit(code if isinstance(code, int) else 0)
+        return _stop(str(error))
+    except OSError as error:
+        asked = error.filename or "a file"
+        return _stop(f"{asked}: {error.strerror or type(error).__name__}. Check the path and who "
+                     "may write there")  # fmt: skip
+    except MemoryError:
+        return _stop("memory: there was too little. Give fewer rows or --attacks NAME")
+    except Exception as error:
+        if os.environ.get(TRACE):
+            raise
+        return _stop(_unforeseen(error))
+    return code if isinstance(code, int) else 0
 
 
 def _stop(message: str, ctx: click.Context | None = None) -> int:
@@ -86,3 +111,16 @@ def _stop(message: str, ctx: click.Context | None = None) -> int:
     if ctx is not None:
         click.echo(f"See: {ctx.command_path} --help", err=True)
     return 2
+
+
+def _unforeseen(error: Exception) -> str:
+    """Name an error's kind and the lines it came through, never its text: it may quote a record."""
+    steps = [Path(step.filename) for step in traceback.extract_tb(error.__traceback__)]
+    lines = [step.lineno for step in traceback.extract_tb(error.__traceback__)]
+    own = max(place for place, step in enumerate(steps) if "reticent" in step.parts)
+    places = dict.fromkeys([f"{steps[own].name}:{lines[own]}", f"{steps[-1].name}:{lines[-1]}"])
+    return (
+        f"this command: it met a {type(error).__name__} that it does not know, at "
+        f"{', '.join(places)}. Please report these words; {TRACE}=1 shows the rest, which may "
+        "quote a record"
+    )

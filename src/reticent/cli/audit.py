@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import click
@@ -14,15 +15,16 @@ from reticent.audit.run import audit
 from reticent.audit.selftest import self_test
 from reticent.cli.loaded import load_case
 from reticent.cli.project import Project, load_project
-from reticent.cli.shown import common, console, progress, trusting
+from reticent.cli.shown import common, console, progress, trusting, writable
 from reticent.contract import Contract
-from reticent.errors import ConfigError, nearest
+from reticent.errors import ConfigError, MissingExtraError, nearest
 from reticent.evidence import Evidence, SelfTest, save, write
 from reticent.randomness import SECRET_BYTES, subkey
 from reticent.report.render import html
 from reticent.report.table import table
 
 OUT = Path("reticent-out")
+OUTPUTS = ("evidence.json", "report.html")
 
 
 @click.command()
@@ -57,24 +59,58 @@ def command(
     attack on people that the model never saw. Exit status 1 means that a limit of [risk] is
     exceeded or that there is too little data to tell.
     """
-    names = attacks.split(",") if attacks else None
+    names = listed(attacks)
+    writable(out, *OUTPUTS)
     with progress(quiet) as tell:
-        options = Options(attacks=names, seed=seed, backend=backend, progress=tell,
+        options = Options(attacks=names, seed=seed, backend=known_backend(backend), progress=tell,
                           canaries=not no_canaries)  # fmt: skip
         options.names  # noqa: B018 (a wrong name is told before anything is loaded)
+        if project is None and not with_self_test:
+            raise ConfigError(
+                "a project", "none is named", "Name one: reticent audit reticent.toml"
+            )
+        plan = None if project is None else load_project(project)
+        wanted = {} if plan is None else views(plan, role)
+        case = None if plan is None else load_case(plan, trust_pickle)
         tested = self_test(options) if with_self_test else None
-        if project is None:
-            if tested is None:
-                raise ConfigError(
-                    "a project", "none is named", "Name one: reticent audit reticent.toml"
-                )
+        if plan is None or case is None:
+            assert tested is not None
             return told_self_test(tested, as_json, quiet)
-        plan = load_project(project)
         options = replace(
             options, risk=plan.tables.risk, self_test=tested, noise_key=noise_key(plan)
         )
-        evidence = audit(load_case(plan, trust_pickle), views(plan, role), options)
+        evidence = audit(case, wanted, options)
     return tell_evidence(evidence, out, as_json, quiet)
+
+
+def listed(attacks: str | None) -> list[str] | None:
+    """Read a list of names with commas; None where it was not given."""
+    if attacks is None:
+        return None
+    names = [name.strip() for name in attacks.split(",") if name.strip()]
+    if not names:
+        raise ConfigError("--attacks", "it names none", "See: reticent attacks list")
+    return names
+
+
+def known_backend(name: str | None) -> str | None:
+    """Check that joblib knows a backend, registering Ray's."""
+    if name is None:
+        return None
+    from joblib.parallel import BACKENDS, EXTERNAL_BACKENDS
+
+    if name == "ray":
+        try:
+            import_module("ray.util.joblib").register_ray()
+        except ImportError:
+            raise MissingExtraError("--backend ray", "ray", "ray") from None
+    known = sorted({*BACKENDS, *EXTERNAL_BACKENDS, "ray"})
+    if name not in known:
+        raise ConfigError(
+            f"--backend {name}", f"joblib knows none of that name{nearest(name, known)}",
+            f"Use one of: {', '.join(known)}",
+        )  # fmt: skip
+    return name
 
 
 def views(project: Project, role: str | None) -> dict[str, Contract | None]:
@@ -113,6 +149,8 @@ def tell_evidence(evidence: Evidence, out: Path, as_json: bool, quiet: bool) -> 
     elif not quiet:
         screen = console()
         screen.print(table(evidence, screen.width))
+        for note in evidence.notes:
+            click.echo(click.wrap_text(f"Note: {note}", screen.width, subsequent_indent="  "))
         click.echo(f"\nReport: {out / 'report.html'}\nEvidence: {path}")
     return 0 if evidence.within_limits else 1
 

@@ -14,8 +14,8 @@ from reticent.audit.measure import Subject
 from reticent.audit.options import Options
 from reticent.audit.run import conclude_all, examine
 from reticent.audit.selftest import self_test
-from reticent.cli.audit import OUT, tell_evidence
-from reticent.cli.shown import common, progress
+from reticent.cli.audit import OUT, OUTPUTS, tell_evidence
+from reticent.cli.shown import common, progress, writable
 from reticent.contract import Contract
 from reticent.dataset import Dataset
 from reticent.errors import MissingExtraError
@@ -51,6 +51,7 @@ def command(out: Path, seed: int, as_json: bool, quiet: bool) -> int:
     Five configurations, each attacked anew by an attacker who knows it. Exit status 0 when it
     completes, whatever it finds.
     """
+    writable(out, *OUTPUTS)
     if not (quiet or as_json):
         click.echo(ABOUT)
     with progress(quiet) as tell:

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
-from reticent.cli.shown import trusting
-from reticent.dataset import Column, Dataset, is_missing, is_numeric, read
-from reticent.errors import ConfigError, UntrustedModelError
+from reticent.cli.loaded import MOST_VALUES, load_vouched, read_table
+from reticent.cli.project import key, quoted
+from reticent.cli.shown import common, trusting, writable
+from reticent.dataset import Column, Dataset, is_missing, is_numeric
+from reticent.errors import ConfigError, DataError, ModelError
 from reticent.evidence import write
-from reticent.targets.load import RUNS_CODE, digest, load_estimator
+from reticent.targets.load import RUNS_CODE, digest
 from reticent.targets.onnx import input_names
 
 SENSITIVE = re.compile(
@@ -23,8 +26,8 @@ SENSITIVE = re.compile(
     re.IGNORECASE,
 )
 PERSON = re.compile(r"(^|_)(id|person|patient|subject|user|respondent|customer)(_?id)?$", re.I)
-MOST_VALUES = 20
 BANDS = 6
+MARK = "# guessed"
 
 
 @click.command()
@@ -34,9 +37,11 @@ BANDS = 6
 @click.option("--out", type=click.Path(path_type=Path), default=Path("reticent.toml"),
               show_default=True, help="The project file to write.")  # fmt: skip
 @trusting
+@common
 def command(
-    model: Path, data: Path, others: Path | None, out: Path, trust_pickle: str | None
-) -> int:
+    model: Path, data: Path, others: Path | None, out: Path, trust_pickle: str | None,
+    as_json: bool, quiet: bool,
+) -> int:  # fmt: skip
     """Look at MODEL and DATA (the people it was trained on) and write reticent.toml.
 
     Every guess is marked in the file. Nothing is overwritten.
@@ -45,65 +50,87 @@ def command(
         raise ConfigError(
             f"the project file {out}", "it is there already", "Give another: --out NAME"
         )
-    rows = read(data)
-    wanted = _wanted(model, data, others, trust_pickle)
+    writable(out.parent)
+    rows = read_table(data)
+    if others is not None:
+        _check_others(rows, others)
+    wanted = _wanted(model, trust_pickle)
     text = project_text(model, data, others, rows, wanted, out.parent)
     write(out, text.encode())
-    guesses = text.count("# guessed")
-    click.echo(f"Wrote {out}: {guesses} guesses are marked, correct them first. Then:")
-    trust = f" --trust-pickle {digest(model)}" if model.suffix in RUNS_CODE else ""
-    click.echo(f"  reticent audit {out}{trust}")
+    trust = ["--trust-pickle", digest(model)] if model.suffix in RUNS_CODE else []
+    following = shlex.join(["reticent", "audit", str(out), *trust])
+    guesses = text.count(MARK)
+    if as_json:
+        told = {"wrote": str(out), "guesses": guesses, "next": following}
+        click.echo(msgspec.json.encode(told).decode())
+    elif not quiet:
+        click.echo(f"Wrote {out}: {guesses} guesses are marked, correct them first. Then:")
+        click.echo(f"  {following}")
     return 0
 
 
-def _wanted(
-    model: Path, data: Path, others: Path | None, trust_pickle: str | None
-) -> list[str] | None:
+def _check_others(rows: Dataset, others: Path) -> None:
+    there = read_table(others).names
+    if missing := [name for name in rows.names if name not in there]:
+        raise DataError(
+            f"the table {others}", f"it lacks the columns {', '.join(missing)}",
+            "Give both tables the same columns, in any order",
+        )  # fmt: skip
+
+
+def _wanted(model: Path, trust_pickle: str | None) -> list[str] | None:
     """The columns that the model says it wants, or None where it does not say."""
     if model.suffix == ".onnx":
         return input_names(model)
-    try:
-        loaded: Any = load_estimator(model, trust_pickle)
-    except UntrustedModelError as error:
-        if model.suffix not in RUNS_CODE or trust_pickle is not None:
-            raise
-        again = ["reticent", "init", str(model), str(data)]
-        again += ["--others", str(others)] if others else []
-        again += ["--trust-pickle", digest(model)]
-        raise UntrustedModelError(
-            error.asked, error.found, f"If you made this file, type: {shlex.join(again)}"
-        ) from None
-    names = getattr(loaded, "feature_names_in_", getattr(loaded, "feature_name_", None))
-    return None if names is None else [str(name) for name in names]
+    loaded: Any = load_vouched(model, trust_pickle)
+    for name in ("feature_names_in_", "feature_name_", "feature_names", "feature_name"):
+        found = getattr(loaded, name, None)
+        names = found() if callable(found) else found
+        if names is not None:
+            return [str(name) for name in names]
+    return None
 
 
 def project_text(
     model: Path, data: Path, others: Path | None, rows: Dataset, wanted: list[str] | None,
     folder: Path,
 ) -> str:  # fmt: skip
-    """Write the project file of a model and its people."""
+    """Write the project file of a model and its people.
+
+    Raises
+    ------
+    ModelError : the data lacks columns that the model names.
+    """
+    if lacking := [name for name in wanted or [] if name not in rows.names]:
+        raise ModelError(
+            "the model's columns", f"the data lacks {', '.join(lacking)}",
+            "Give the table that it was trained on, under the names that it was given",
+        )  # fmt: skip
     person = next((n for n in rows.names if PERSON.search(n) and n not in (wanted or [])), None)
     label = _label(rows, wanted, person)
     inputs = [name for name in rows.names if name not in (label, person)]
     left = [name for name in inputs if wanted is not None and name not in wanted]
-    sensitive = [name for name in inputs if SENSITIVE.search(name) and name not in left]
-    lines = ["[data]", f"members = {_quoted(_beside(data, folder))}"]
-    lines.append(f"others = {_quoted(_beside(others, folder))}" if others else
+    inputs = [name for name in inputs if name not in left]
+    if not inputs:
+        raise DataError(
+            f"the table {data}", "it has no column beside the label",
+            "Give the table that the model was trained on",
+        )  # fmt: skip
+    sensitive = [name for name in inputs if SENSITIVE.search(name)]
+    why = "from its name" if sensitive else "no name tells, so the first column"
+    sensitive = sensitive or inputs[:1]
+    said = "the model does not take it" if wanted else "the last column"
+    lines = ["[data]", f"members = {quoted(_beside(data, folder))}"]
+    lines.append(f"others = {quoted(_beside(others, folder))}" if others else
                  '# others = "fresh.csv"  # people the model never saw: needed')  # fmt: skip
     if person:
-        lines.append(f"person = {_quoted(person)}  # guessed from the name")
-    lines += ["", "[columns]"]
-    said = "the model does not take it" if wanted else "guessed: the last column"
-    lines.append(f'{_key(label)} = "label"  # {"guessed: " if wanted else ""}{said}')
-    for name in sensitive or inputs[:1]:
-        why = "from the name" if sensitive else ": no name tells, so the first column"
-        lines.append(f'{_key(name)} = "sensitive"  # guessed {why}'.replace(" : ", ": "))
-    lines += [
-        f'{_key(name)} = "identifier"  # guessed: the model does not take it' for name in left
-    ]
+        lines.append(f"person = {quoted(person)}  {MARK}: from its name")
+    lines += ["", "[columns]", f'{key(label)} = "label"  {MARK}: {said}']
+    lines += [f'{key(name)} = "sensitive"  {MARK}: {why}' for name in sensitive]
+    lines += [f'{key(name)} = "identifier"  {MARK}: the model does not take it' for name in left]
     lines += ["", "[domains]  # read off the data: say public = true once anybody may know it"]
-    lines += [domain_text(name, rows[name]) for name in sensitive or inputs[:1]]
-    lines += ["", "[model]", f"path = {_quoted(_beside(model, folder))}", ""]
+    lines += [domain_text(name, rows[name]) for name in sensitive]
+    lines += ["", "[model]", f"path = {quoted(_beside(model, folder))}", ""]
     return "\n".join(lines)
 
 
@@ -113,9 +140,11 @@ def domain_text(name: str, column: Column) -> str:
     values = sorted(set(seen.tolist()), key=lambda value: (str(type(value)), value))
     if is_numeric(column) and len(values) > MOST_VALUES:
         bins = _round_edges(float(min(values)), float(max(values)))
-        return f"{_key(name)} = {{bins = {bins}, public = false}}"
-    told = [_quoted(value) if isinstance(value, str) else str(value).lower() for value in values]
-    return f"{_key(name)} = {{values = [{', '.join(told[:MOST_VALUES])}], public = false}}"
+        return f"{key(name)} = {{bins = {bins}, public = false}}  {MARK}"
+    if len(values) > MOST_VALUES:  # a text that nearly everybody has their own of
+        return f"# {key(name)} = {{values = [...], public = true}}  # {len(values)} texts: too many"
+    told = [quoted(value) if isinstance(value, str) else str(value).lower() for value in values]
+    return f"{key(name)} = {{values = [{', '.join(told)}], public = false}}  {MARK}"
 
 
 def _round_edges(low: float, high: float) -> list[float]:
@@ -145,13 +174,3 @@ def _beside(path: Path, folder: Path) -> str:
         return path.resolve().relative_to(folder.resolve()).as_posix()
     except ValueError:
         return path.resolve().as_posix()
-
-
-def _quoted(text: str) -> str:
-    import json
-
-    return json.dumps(text, ensure_ascii=False)
-
-
-def _key(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _quoted(name)

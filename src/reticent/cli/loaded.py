@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import csv
+import re
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from reticent.audit.case import Case
-from reticent.cli.project import Project
+from reticent.audit.train import kind_and_place
+from reticent.cli.project import Project, key
+from reticent.cli.shown import typed_again
 from reticent.dataset import Dataset, is_numeric, read
-from reticent.errors import ConfigError, ModelError
+from reticent.errors import (
+    ConfigError,
+    DataError,
+    ModelError,
+    ReticentError,
+    UntrustedModelError,
+    nearest,
+)
 from reticent.evidence import fingerprint
 from reticent.schema import Schema
 from reticent.targets.answers_file import recorded
-from reticent.targets.load import digest, load_estimator
+from reticent.targets.load import RUNS_CODE, digest, load_estimator
 from reticent.targets.local import unique
 from reticent.targets.onnx import load_onnx
+
+NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+MOST_VALUES = 20  # a number with more values than this is described by bins
 
 
 def load_case(project: Project, trust_pickle: str | None) -> Case:
@@ -24,32 +39,88 @@ def load_case(project: Project, trust_pickle: str | None) -> Case:
     ------
     ReticentError : something is missing or does not fit; the message says what to do.
     """
-    tables = project.tables
-    if tables.data.others is None:
-        raise ConfigError(
-            "people the model never saw", "[data].others is missing",
-            'Add to [data]: others = "fresh.csv". Without them nobody can tell memory from luck',
-        )  # fmt: skip
-    members, others = (read(project.path(p)) for p in (tables.data.members, tables.data.others))
-    public = tables.data.auxiliary
+    tables, label = project.tables, project.label
     sensitive = project.having("sensitive")
     if not sensitive:
         raise ConfigError("the sensitive column", "[columns] names none", 'Add: NAME = "sensitive"')
+    rows = _tables(project)
+    members, others = rows["members"], rows["others"]
+    if not set(tables.columns) & set(members.names):
+        raise DataError(
+            f"the table {tables.data.members}", "it has none of the columns in [columns]",
+            "Check that its first line is the header and names them",
+        )  # fmt: skip
     schema = Schema.of(members.names, tables.columns, tables.domains, tables.data.person)
-    _check_domains(schema, members)
+    _check_domains(schema, members, project)
     model, name = _model(project, schema, members, others, trust_pickle)
     return Case(
-        model=model, members=members, others=others,
-        auxiliary=None if public is None else read(project.path(public)),
-        label=project.label, sensitive=sensitive, person=tables.data.person,
+        model=model, members=members, others=others, auxiliary=rows.get("auxiliary"),
+        label=label, sensitive=sensitive, person=tables.data.person,
         identifiers=project.having("identifier"), known=tables.attacker.knows,
         knows_label=tables.attacker.label, domains=tables.domains, model_digest=name,
     )  # fmt: skip
 
 
-def _check_domains(schema: Schema, members: Dataset) -> None:
-    """A hidden column's candidates are public knowledge, so a person writes them down."""
-    for column in schema.sensitive:
+def _tables(project: Project) -> dict[str, Dataset]:
+    """Read members, others and, where it is given, auxiliary: three different files."""
+    data = project.tables.data
+    if data.others is None:
+        raise ConfigError(
+            "people the model never saw", "[data].others is missing",
+            'Add to [data]: others = "fresh.csv". Without them nobody can tell memory from luck',
+        )  # fmt: skip
+    named = {"members": data.members, "others": data.others, "auxiliary": data.auxiliary}
+    paths = {table: project.path(name) for table, name in named.items() if name is not None}
+    for first, second in combinations(paths, 2):
+        if paths[first].resolve() == paths[second].resolve():
+            raise ConfigError(
+                f"[data].{first} and [data].{second} as different people",
+                "they are one and the same file", f"Give {second} other people",
+            )  # fmt: skip
+    return {table: read_table(path) for table, path in paths.items()}
+
+
+def read_table(path: Path) -> Dataset:
+    """Read a table; of a csv file, check first that its first line is a header.
+
+    Raises
+    ------
+    DataError : columns without or with one and the same name, or numbers for names.
+    """
+    if path.suffix == ".csv" and path.is_file():
+        with path.open(encoding="utf-8", errors="replace", newline="") as file:
+            head = file.readline().lstrip("\ufeff")
+        delimiter = max(",;\t|", key=head.count)
+        names = [name.strip() for name in next(csv.reader([head], delimiter=delimiter), [])]
+        _check_header(names, path)
+    return read(path)
+
+
+def _check_header(names: list[str], path: Path) -> None:
+    numbers = [name for name in names if NUMBER.fullmatch(name)]
+    counted = [str(place + int(numbers[0] == "1")) for place in range(len(numbers))]
+    if numbers and numbers != counted:
+        raise DataError(
+            f"the header of {path}", "its first line holds numbers, not the columns' names",
+            "Write the names in the first line",
+        )  # fmt: skip
+    lower = [name.lower() for name in names]
+    twice = next((name for name in names if lower.count(name.lower()) > 1), None)
+    if twice is not None:
+        found = f"two columns are named {twice!r}" if twice else "a column has no name"
+        raise DataError(f"the header of {path}", found, "Give each column its own name")
+
+
+def _check_domains(schema: Schema, members: Dataset, project: Project) -> None:
+    """Hidden and marginalized columns' candidates are public knowledge: a person writes them."""
+    averaged = [name for role in project.tables.roles.values() for name in role.marginalize]
+    for column in dict.fromkeys([*schema.sensitive, *averaged]):
+        if column not in schema.inputs:
+            raise ConfigError(
+                f"marginalize {column!r}",
+                f"the model has no such column{nearest(column, schema.inputs)}",
+                f"Use one of: {', '.join(schema.inputs)}",
+            )  # fmt: skip
         domain = schema.domains.get(column)
         if domain is None or domain.candidates is None:
             raise ConfigError(
@@ -60,9 +131,11 @@ def _check_domains(schema: Schema, members: Dataset) -> None:
 
 def domain_line(column: str, rows: Dataset) -> str:
     """Write the line that declares a column's domain; it names a shape and no person's value."""
-    if is_numeric(rows[column]) and len(set(rows[column].tolist())) > 10:
-        return f"{column} = {{bins = [LOWEST, ..., HIGHEST], public = true}}"
-    return f"{column} = {{values = [ONE, OTHER], public = true}}"
+    if not is_numeric(rows[column]):
+        return f'{key(column)} = {{values = ["ONE", "OTHER"], public = true}}'
+    if len(set(rows[column].tolist())) > MOST_VALUES:
+        return f"{key(column)} = {{bins = [LOWEST, ..., HIGHEST], public = true}}"
+    return f"{key(column)} = {{values = [ONE, OTHER], public = true}}"
 
 
 def _model(
@@ -75,13 +148,19 @@ def _model(
         labels = unique(members[schema.label])
         target = recorded(paths[0], paths[1], schema.inputs, sizes, labels)
         return target, fingerprint([digest(path) for path in paths])
+    if wanted.path is None and wanted.url is not None:
+        raise ConfigError(
+            "[model].url", "a live endpoint cannot be attacked by this version",
+            'Give the file: path = "model.onnx"; or recorded answers: answers = {members = ..., '
+            "others = ...}",
+        )  # fmt: skip
     if wanted.path is None:
         raise ConfigError(
             "the model", "[model] names neither a path nor answers", 'Add: path = "model.onnx"'
         )
     path = project.path(wanted.path)
     found = digest(path)
-    if wanted.sha256 is not None and wanted.sha256 != found:
+    if wanted.sha256 is not None and wanted.sha256.lower() != found:
         raise ModelError(
             f"the model {path}", "its SHA-256 is not the one in [model].sha256",
             "If the new file is the right one, write its hash there: " + found,
@@ -93,4 +172,30 @@ def load_any(path: Path, schema: Schema, members: Dataset, trust_pickle: str | N
     """Load a model file by its suffix."""
     if path.suffix == ".onnx":
         return load_onnx(path, schema.inputs, members[schema.label])
-    return load_estimator(path, trust_pickle)
+    return load_vouched(path, trust_pickle)
+
+
+def load_vouched(path: Path, trust_pickle: str | None) -> Any:
+    """Load an estimator; where only a pickle's hash is missing, tell the line to type.
+
+    Raises
+    ------
+    UntrustedModelError : a pickle whose hash was not given, or another hash.
+    ModelError : it cannot be read.
+    """
+    try:
+        return load_estimator(path, trust_pickle)
+    except UntrustedModelError as error:
+        if path.suffix not in RUNS_CODE:
+            raise
+        line = typed_again(digest(path))
+        raise UntrustedModelError(
+            error.asked, error.found, f"If you made this file, type: {line}"
+        ) from None
+    except ReticentError:
+        raise
+    except Exception as error:  # noqa: BLE001 (a pickle can raise anything)
+        raise ModelError(
+            f"the model {path}", f"it cannot be read ({kind_and_place(error)})",
+            "Save it again, with the versions of the packages that are installed here",
+        ) from None  # fmt: skip

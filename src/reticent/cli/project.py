@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import json
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from reticent.audit.options import BARE
 from reticent.contract import Contract, Policy
 from reticent.errors import ConfigError, nearest
 from reticent.finding import Risk
 from reticent.schema import Domain, Role
+
+NEEDED = {
+    "data": 'members = "train.csv" and others = "fresh.csv"',
+    "columns": 'NAME = "label" and NAME = "sensitive"',
+    "model": 'path = "model.onnx"',
+}
+WORDS = {
+    "object": "a table", "array": "a list", "str": "text", "int": "a whole number",
+    "float": "a number", "bool": "true or false",
+}  # fmt: skip
 
 
 class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -122,26 +135,72 @@ def load_project(path: Path) -> Project:
     Raises
     ------
     ConfigError : no such file, not TOML, an unknown key (the nearest known one is named), or a
-        value that does not fit.
+        value that does not fit; it says in which table.
     """
+    read = _toml(path)
+    check_keys(read, Tables, "")
+    for name, example in NEEDED.items():
+        if name not in read:
+            raise ConfigError(
+                f"the table [{name}]", f"{path} has none", f"Add: [{name}] with {example}"
+            )
+    for kind, table in ((Domain, "domains"), (Contract, "roles")):
+        for name, one in _table(read, table).items():
+            _fitted(one, kind, f"{table}.{key(name)}")
+    if BARE in read.get("roles", {}):
+        raise ConfigError(
+            f"[roles.{BARE}]", "the name stands for the model itself", "Choose another name"
+        )
+    tables: Tables = _fitted(read, Tables, "")
+    return Project(tables, Policy(tables.roles), path.parent)
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    asked = f"the project file {path}"
     try:
-        read = tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         raise ConfigError(
-            f"the project file {path}",
-            "there is no such file",
-            "Write one: reticent init MODEL DATA",
+            asked, "there is no such file", "Write one: reticent init MODEL DATA"
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise ConfigError(
-            f"the project file {path}", f"it is not TOML ({error})", "Mend it"
+            asked, error.strerror or type(error).__name__, "Name a file that can be read"
         ) from None
-    check_keys(read, Tables, "")
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(asked, f"it is not TOML ({error})", "Mend that line") from None
+    except UnicodeDecodeError:
+        raise ConfigError(asked, "it is not UTF-8 text", "Save it as UTF-8") from None
+
+
+def _table(read: dict[str, Any], name: str) -> dict[str, Any]:
+    found = read.get(name, {})
+    return found if isinstance(found, dict) else {}
+
+
+def _fitted(read: Any, kind: type[Any], where: str) -> Any:
+    """Turn what was read into a record, or say in the file's own terms which value does not fit."""
     try:
-        tables = msgspec.convert(read, Tables)
+        return msgspec.convert(read, kind)
+    except ConfigError as error:
+        asked = f"[{where}] {error.asked}" if where else error.asked
+        raise ConfigError(asked, error.found, error.do) from None
     except msgspec.ValidationError as error:
-        raise ConfigError(f"the project file {path}", str(error), "Mend that line") from None
-    return Project(tables, Policy(tables.roles), path.parent)
+        problem, _, place = str(error).partition(" - at `$")
+        place = f"{where}{place.rstrip('`')}".lstrip(".") or "the project file"
+        if missing := re.fullmatch(r"Object missing required field `(.*)`", problem):
+            found, do = f"it has no {missing[1]}", f"Add to [{place}]: {missing[1]} = ..."
+        elif types := re.fullmatch(r"Expected `(.*)`, got `(.*)`", problem):
+            found = f"it is {_in_words(types[2])}"
+            do = f"Give {_in_words(types[1])}"
+        else:
+            found, do = problem, "Mend that line"
+        raise ConfigError(place, found, do) from None
+
+
+def _in_words(kinds: str) -> str:
+    """Say in a user's words what msgspec calls a type."""
+    return " or ".join(WORDS.get(kind, kind) for kind in kinds.split(" | ") if kind != "null")
 
 
 def check_keys(read: dict[str, Any], struct: type[msgspec.Struct], where: str) -> None:
@@ -161,6 +220,7 @@ def check_keys(read: dict[str, Any], struct: type[msgspec.Struct], where: str) -
                 f"Use one of: {', '.join(known)}",
             )  # fmt: skip
         inside = f"{where}.{name}" if where else name
+        _check_choice(value, known[name], inside)
         for kind in (known[name], *get_args(known[name])):
             if (
                 isinstance(kind, type)
@@ -173,5 +233,31 @@ def check_keys(read: dict[str, Any], struct: type[msgspec.Struct], where: str) -
                         check_keys(table_read, kind, f"{inside}.{key}".rstrip("."))
 
 
+def _check_choice(value: Any, kind: Any, where: str) -> None:
+    """Refuse a word that is none of a key's, naming the nearest that is."""
+    if _is_mapping(kind) and isinstance(value, dict):
+        for name, one in value.items():
+            _check_choice(one, get_args(kind)[1], f"{where}.{key(name)}")
+    elif get_origin(kind) is Literal and value not in get_args(kind):
+        known = list(get_args(kind))
+        raise ConfigError(
+            where, f"{value!r} is none of its values{nearest(str(value), known)}",
+            f"Use one of: {', '.join(known)}",
+        )  # fmt: skip
+
+
 def _is_mapping(kind: Any) -> bool:
     return getattr(kind, "__origin__", None) is dict
+
+
+# Writing --------------------------------------------------------------------------------------
+
+
+def quoted(text: str) -> str:
+    """Write a text as TOML does."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def key(name: str) -> str:
+    """Write a key as TOML does: bare where it may be."""
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else quoted(name)

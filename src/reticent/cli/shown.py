@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
 from typing import Any
 
 import click
+
+from reticent.errors import ConfigError
 
 PLAIN_SECONDS = 5.0  # between two lines of progress where there is no terminal
 Tell = Callable[[int, int, str], None]
@@ -30,15 +36,33 @@ def trusting(function: Any) -> Any:
     )(function)  # fmt: skip
 
 
+def typed_again(trust: str) -> str:
+    """The command line as it was typed, with the hash of a pickle that is now trusted."""
+    typed = list(click.get_current_context().find_root().obj or [])
+    for place, word in reversed(list(enumerate(typed))):
+        if word == "--trust-pickle":
+            del typed[place : place + 2]
+        elif word.startswith("--trust-pickle="):
+            del typed[place]
+    return shlex.join(["reticent", *typed, "--trust-pickle", trust])
+
+
 @contextmanager
 def progress(quiet: bool) -> Iterator[Tell]:
-    """Show where a run is and how long it will take: a bar on a terminal, else plain lines."""
+    """Show where a run is and how long it will take: a bar on a terminal, else plain lines.
+
+    What a model prints meanwhile goes to standard error, or nowhere: standard output is the
+    result's alone.
+    """
     if quiet:
-        yield lambda done, total, what: None  # noqa: ARG005
+        with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+            yield lambda done, total, what: None  # noqa: ARG005
     elif sys.stderr.isatty():
-        yield from _bar()
+        with redirect_stdout(sys.stderr):
+            yield from _bar()
     else:
-        yield _plain()
+        with redirect_stdout(sys.stderr):
+            yield _plain()
 
 
 def _bar() -> Iterator[Tell]:
@@ -59,17 +83,41 @@ def _bar() -> Iterator[Tell]:
 
 
 def _plain() -> Tell:
+    """Lines for a log; a run that begins anew is timed anew."""
     began = last = time.monotonic()
+    before = 0
 
     def tell(done: int, total: int, what: str) -> None:
-        nonlocal last
+        nonlocal began, last, before
         now = time.monotonic()
+        if done < before:
+            began = now
+        before = done
         if now - last >= PLAIN_SECONDS and done:
             last = now
             left = (now - began) / done * (total - done)
             click.echo(f"[{done}/{total}] {what}, about {left:.0f} s left", err=True)
 
     return tell
+
+
+def writable(folder: Path, *names: str) -> None:
+    """Check that files can be written into a folder, before hours of work.
+
+    Raises
+    ------
+    ConfigError : they cannot; nothing was made or changed.
+    """
+    parent = next(one for one in (folder.absolute(), *folder.absolute().parents) if one.exists())
+    taken = [folder / name for name in names if (folder / name).is_dir()]
+    try:
+        if not parent.is_dir() or taken:
+            raise NotADirectoryError
+        with tempfile.TemporaryFile(dir=parent):
+            pass
+    except OSError as error:
+        found = error.strerror or (f"{taken[0]} is a folder" if taken else f"{parent} is a file")
+        raise ConfigError(f"the output folder {folder}", found, "Give another: --out DIR") from None
 
 
 def console() -> Any:

@@ -45,28 +45,37 @@ def table(evidence: Evidence, width: int = 80, *, verbose: bool = False) -> Rend
 
 
 def _overview(evidence: Evidence, found: list[Exposure], wide: bool) -> Table:
+    """A row for each hidden column of each view; narrow, attack and utility go below its name."""
     grid = _grid(leading=1)
     _words(grid, "configuration")
-    _numbers(grid, "utility")
-    _words(grid, "best attack")
+    if wide:
+        _numbers(grid, "utility")
+        _words(grid, "best attack")
     _numbers(grid, *(("AUC", "without", "unseen") if wide else ("AUC",)))
     _numbers(grid, "advantage", "memorization")
     _words(grid, "verdict")
     several = len({one.hidden for one in found}) > 1
     for configuration, each in by_configuration(evidence, found):
         for one in each:
-            best = one.best
+            first = _first(configuration, one.best.attack, one.hidden if several else "", wide)
             grid.add_row(
-                _named(configuration, one.hidden if several else ""),
-                _short(configuration.utility), Text(words.plain(best.attack)), *_areas(best, wide),
-                _bounded(best.advantage, wide), _bounded(best.memorization, wide),
-                _judged(one.verdict),
+                *first, *_areas(one.best, wide), _bounded(one.best.advantage, wide),
+                _bounded(one.best.memorization, wide), _judged(one.verdict),
             )  # fmt: skip
         if not each:
-            nothing = ["–"] * (len(grid.columns) - 3)
-            grid.add_row(_named(configuration, ""), _short(configuration.utility), *nothing,
-                         "not attacked")  # fmt: skip
+            first = _first(configuration, "–", "", wide)
+            nothing = ["–"] * (len(grid.columns) - len(first) - 1)
+            grid.add_row(*first, *nothing, "not attacked")
     return grid
+
+
+def _first(configuration: Configuration, attack: str, hidden: str, wide: bool) -> list[Text]:
+    """What a row is about: the view, what it is worth and the attack that is told of."""
+    named, worth = _named(configuration, hidden), _short(configuration.utility)
+    if wide:
+        return [named, Text(worth), Text(words.plain(attack))]
+    named.append(f"\nutility {worth}\n{words.plain(attack)}", style="not bold")
+    return [named]
 
 
 def _details(exposure: Exposure, wide: bool) -> Table:

@@ -188,14 +188,26 @@ def outcome(evidence: Evidence) -> str:
         [one.name for one in evidence.configurations]
         + [one.configuration for one in evidence.findings]
     )
-    out = sum(not keeps(evidence, name) for name in names)
+    leaking = {one.configuration for one in evidence.findings if one.verdict == "leaks"}
+    out = [name for name in names if not keeps(evidence, name)]
+    open_ = len(set(out) - leaking)
     if len(names) == 1:
-        how = "is outside the limits that were set" if out else "kept the limits that were set"
-        return f"As attacked here, the configuration {how}."
+        return f"As attacked here, the configuration {_stands(bool(leaking), bool(out))}."
     if not out:
         return f"As attacked here, all {len(names)} configurations kept the limits that were set."
-    which = f"all {out}" if out == len(names) else f"{out} of {len(names)}"
-    return f"As attacked here, {which} configurations {_are(out)} outside the limits that were set."
+    which = f"all {len(names)}" if len(leaking) == len(names) else f"{len(leaking)} of {len(names)}"
+    said = f"As attacked here, {which} configurations {'leaks' if len(leaking) == 1 else 'leak'}."
+    if open_:
+        said += f" In {open_} no leak was seen, but it is not shown that the limits are kept."
+    return said
+
+
+def _stands(leaks: bool, out: bool) -> str:
+    if leaks:
+        return "leaks"
+    if out:
+        return "was not seen to leak, but it is not shown that the limits are kept"
+    return "kept the limits that were set"
 
 
 def keeps(evidence: Evidence, name: str) -> bool:
@@ -250,7 +262,10 @@ def _held(evidence: Evidence) -> str:
 def advice(one: Advice) -> str:
     """Say which training setting would leak less, and what it was seen to do on shadow models."""
     if one.value is None:
-        return f"No value of {one.parameter} leaks less about “{one.hidden}” without a cost: {one.reason}."
+        return (
+            f"No value of {one.parameter} leaks less about “{one.hidden}” without a cost: "
+            f"{one.reason}."
+        )
     best = next(trial for trial in one.tried if trial.value == one.value)
     return (
         f"Train with {one.parameter} = {one.value:g}: on shadow models the advantage on "

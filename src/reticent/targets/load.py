@@ -121,7 +121,7 @@ def check_trees(model: Any, path: Path) -> None:
     """
     for part in _parts(model):
         own = vars(part) if hasattr(part, "__dict__") else {}
-        width = own.get("n_features_in_")
+        width = getattr(part, "n_features_in_", None)
         inner = [vars(one).get("tree_") for one in _flat(own.get("estimators_"))]
         wide = [tree for tree in [own.get("tree_"), *inner] if tree is not None]
         outside = any(width is None or tree.n_features > width for tree in wide)

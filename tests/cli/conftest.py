@@ -1,0 +1,5 @@
+"""A desk to run commands at."""
+
+from desk import desk
+
+__all__ = ["desk"]
