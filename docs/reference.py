@@ -185,8 +185,8 @@ def evidence_page() -> str:
     )
     kinds = [
         evidence.Evidence, evidence.Subjects, evidence.Attacker, evidence.Configuration,
-        finding.Finding, finding.Score, finding.Rate, finding.Subgroup, finding.Risk, evidence.Advice,
-        evidence.Trial, evidence.NotRun, evidence.SelfTest, evidence.Check,
+        finding.Finding, finding.Score, finding.Rate, finding.Subgroup, finding.Risk,
+        evidence.Advice, evidence.Trial, evidence.NotRun, evidence.SelfTest, evidence.Check,
     ]  # fmt: skip
     return page("evidence.json", intro, *(record(kind) for kind in kinds))
 

@@ -96,7 +96,7 @@ TABLES: dict[str, tuple[Spoil, str]] = {
     "constant in auxiliary": (
         lambda desk: desk.table("public", people(3).assign(s=1)), "auxiliary have 1 of the 2"
     ),
-    "no sensitive value": (everywhere("s", np.nan), "have no"),
+    "no sensitive value": (everywhere("s", np.nan), "members have 0 of the 2"),
     "not among candidates": (swap("[0, 1]", "[7, 8]"), "members have 0 of the 2 in its domain"),
     "candidates of text": (swap("[0, 1]", '["a", "b"]'), "without quotes"),
     "too few auxiliary": (fewer("public", 9), "Give at least 10"),
@@ -230,7 +230,7 @@ def test_one_person_in_two_tables_is_refused(
     for place, name in enumerate(("members", "others", "public")):
         shared = name in (first, second)
         frame = people(place + 1)
-        frame["name"] = [f"{NAME}{0 if shared and row < 3 else place}-{row}" for row in range(40)]
+        frame["name"] = [f"{NAME}{9 if shared and row < 3 else place}-{row}" for row in range(40)]
         desk.table(name, frame)
     message = desk.refused("audit", "reticent.toml")
     assert "3 of them are in both" in message

@@ -90,7 +90,7 @@ def _learners(seed: int) -> list[Any]:
             max_leaf_nodes=15, max_iter=80, min_samples_leaf=40, random_state=subseed(seed, "hgb")
         ),
         RandomForestClassifier(
-            n_estimators=60, min_samples_leaf=20, max_features=0.5, random_state=seed
+            n_estimators=30, min_samples_leaf=20, max_features=0.5, random_state=seed
         ),
         make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=300)),
     ]

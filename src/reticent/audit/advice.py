@@ -33,7 +33,7 @@ ATTACK = "learned"
 def advise(
     case: Prepared, subject: Subject, options: Options, step: Callable[[str], None]
 ) -> Advice | None:
-    """Try the estimator's knob on shadow models; None where it has none to turn.
+    """Try the estimator's knob on shadow models; None where there is none, or no need to turn it.
 
     A shadow has fewer members than the model, so a leaf is tried as the same share of them: the
     trees keep their number of leaves, and each single person weighs no less.
@@ -45,6 +45,8 @@ def advise(
     if knob is None:
         return None
     before = _try(case, case.train, subject, options, -1)
+    if _kept(before, options):
+        return None
     tried: list[Trial] = []
     share = len(case.auxiliary) / 2 / len(case.members)
     for value in case.train.settings():
@@ -63,8 +65,12 @@ def advise(
 
 
 def _fits(trial: Trial, before: Trial, options: Options) -> bool:
+    return _kept(trial, options) and trial.utility >= before.utility
+
+
+def _kept(trial: Trial, options: Options) -> bool:
     limit = min(options.risk.max_advantage, options.risk.max_memorization)
-    return trial.advantage + 2 * trial.margin <= limit and trial.utility >= before.utility
+    return trial.advantage + 2 * trial.margin <= limit
 
 
 def _try(case: Prepared, train: Trainer, subject: Subject, options: Options, value: float) -> Trial:

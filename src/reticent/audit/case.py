@@ -163,7 +163,8 @@ def _digest(target: Target, members: Dataset) -> str:
 
 
 def _schema(case: Case, members: Dataset) -> Schema:
-    sensitive, identifiers = _list(case.sensitive), _list(case.identifiers)
+    sensitive = _list(case.sensitive)
+    identifiers = [name for name in _list(case.identifiers) if name != case.person]
     if case.label in sensitive:
         raise ConfigError(
             f"sensitive column {case.label!r}", "it is the label, which the attacker may know",

@@ -216,9 +216,10 @@ def _say(rates: dict[str, Rate], smallest: float, risk: Risk) -> tuple[Verdict, 
         return "leaks", " and ".join(positive)
     limits = {"advantage": risk.max_advantage, "memorization": risk.max_memorization}
     excluded = all(one.high is not None and one.high <= limits[n] for n, one in rates.items())
-    if smallest > min(limits.values()) and not excluded:
-        seen = "nothing" if math.isinf(smallest) else f"only effects from {smallest:.3f} AUC"
-        return "underpowered", (
-            f"this test could have seen {seen}, the limit is {min(limits.values()):g}"
-        )
-    return "no_leak_found", f"effects from {smallest:.3f} AUC would have been seen"
+    seen = "nothing" if math.isinf(smallest) else f"effects from {smallest:.3f} AUC"
+    limit = min(limits.values())
+    if smallest <= limit:
+        return "no_leak_found", f"{seen} would have been seen"
+    if excluded:
+        return "no_leak_found", "the intervals exclude effects as large as the limits"
+    return "underpowered", f"this test could have seen only {seen}, the limit is {limit:g}"

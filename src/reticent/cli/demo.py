@@ -78,7 +78,7 @@ def demonstrate(options: Options) -> Evidence:
     second = examine(
         case_of(parts, options.seed, min_samples_leaf=leaf).prepared(),
         {advised: None, f"{advised}, marginalized": MARGINALIZED},
-        options,
+        replace(options, advice=False),
         subjects,
     )
     order = [DEFAULT, advised, "marginalized", f"{advised}, marginalized", "label only"]

@@ -50,6 +50,11 @@ def load_case(project: Project, trust_pickle: str | None) -> Case:
             f"the table {tables.data.members}", "it has none of the columns in [columns]",
             "Check that its first line is the header and names them",
         )  # fmt: skip
+    if tables.data.person in [label, *sensitive]:
+        raise ConfigError(
+            f"column {tables.data.person!r}", "it has two roles",
+            "Name in [data].person another one than in [columns]",
+        )  # fmt: skip
     schema = Schema.of(members.names, tables.columns, tables.domains, tables.data.person)
     _check_domains(schema, members, project)
     model, name = _model(project, schema, members, others, trust_pickle)

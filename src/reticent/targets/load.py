@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -88,18 +89,26 @@ def _vouched(path: Path, found: str, trust_pickle: str | None) -> Any:
         )  # fmt: skip
     import joblib
 
-    return joblib.load(path)
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != found:
+        raise UntrustedModelError(
+            f"the model {path}", "it changed while it was checked", "Find out who writes to it"
+        )
+    # From memory: what was hashed is what is read, whoever swaps the file in between.
+    return joblib.load(io.BytesIO(content))
 
 
 def _skops(path: Path) -> Any:
     try:
-        from skops import io
+        from skops import io as skops_io
     except ImportError:
         raise MissingExtraError(f"the model {path.name}", "skops", "serve") from None
     try:
-        found = io.get_untrusted_types(file=path)
+        found = skops_io.get_untrusted_types(file=path)
         unknown = [name for name in found if name not in REVIEWED]
-        model = None if unknown else io.load(path, trusted=[n for n in found if n in REVIEWED])
+        model = (
+            None if unknown else skops_io.load(path, trusted=[n for n in found if n in REVIEWED])
+        )
     except Exception as error:  # noqa: BLE001 (a crafted file can raise anything)
         raise ModelError(
             f"the model {path}", f"skops cannot read it ({type(error).__name__})", "Save it again"
