@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
+
 from desk import INPUTS, NAME, Desk, people
 
 Spoil = Callable[[Desk], object]
 
 
-def spoiled(name: str, row: int, column: str, value: object) -> Spoil:
+def spoiled(name: str, row: int, column: str, value: Any) -> Spoil:
     """Put one value into one cell of one table."""
     seed = {"members": 1, "others": 2, "public": 3}[name]
 
@@ -47,6 +49,16 @@ def fewer(name: str, count: int) -> Spoil:
     """Keep only some people of a table."""
     seed = {"members": 1, "others": 2, "public": 3}[name]
     return lambda desk: desk.table(name, people(seed, count))
+
+
+def both(*spoils: Spoil) -> Spoil:
+    """Do several things."""
+
+    def spoil(desk: Desk) -> None:
+        for one in spoils:
+            one(desk)
+
+    return spoil
 
 
 TABLES: dict[str, tuple[Spoil, str]] = {
@@ -102,7 +114,7 @@ TABLES: dict[str, tuple[Spoil, str]] = {
     "too few auxiliary": (fewer("public", 9), "Give at least 10"),
     "too few others": (fewer("others", 1), "Give at least 2"),
     "too few to halve": (
-        lambda desk: (desk.swap('auxiliary = "public.csv"', ""), fewer("others", 19)(desk)),
+        both(swap('auxiliary = "public.csv"', ""), fewer("others", 19)),
         "at least 20 others",
     ),
 }  # fmt: skip
@@ -202,8 +214,8 @@ def test_a_role_is_named_when_another_is_near(desk: Desk) -> None:
 
 
 def test_gaps_that_the_model_does_not_take_are_told_by_column(desk: Desk) -> None:
-    from skops import io
     from sklearn.linear_model import LogisticRegression
+    from skops import io
 
     rows_ = people(2)
     io.dump(LogisticRegression(max_iter=9999).fit(rows_[INPUTS], rows_["y"]), "model.skops")
@@ -241,6 +253,6 @@ def test_a_row_without_a_person_is_refused(desk: Desk) -> None:
     desk.swap('name = "identifier"\n', "")
     desk.swap("[columns]", 'person = "name"\n[columns]')
     for name, seed in (("others", 2), ("public", 3)):
-        desk.table(name, people(seed).assign(name=lambda rows, by=seed: rows["name"] + f"-{by}"))
+        desk.table(name, people(seed).assign(name=[f"{seed}-{row}" for row in range(40)]))
     spoiled("members", 3, "name", np.nan)(desk)
     assert "1 rows of members have none" in desk.refused("audit", "reticent.toml")

@@ -11,9 +11,9 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from desk import INPUTS, NAME, QUICK, Desk, people, tree
 from sklearn.tree import DecisionTreeClassifier
 
+from desk import INPUTS, NAME, Desk, people, tree
 from reticent.cli.init import domain_text, project_text
 from reticent.dataset import Dataset
 

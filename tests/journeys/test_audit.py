@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from desk import AGE, INPUTS, NAME, QUICK, TOML, Desk, discreet, people, tree
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+from desk import AGE, INPUTS, NAME, QUICK, TOML, Desk, discreet, people, tree
 
 COMMAND = [sys.executable, "-m", "reticent"]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "120"}
@@ -92,14 +93,16 @@ def test_text_persons_and_the_hidden_column_anywhere(desk: Desk) -> None:
         rows["y"] = np.where(rows["y"] == 1, "ill", "well")
         frames[name] = rows[["s", "name", "age", "educ", "y"]]
         desk.table(name, frames[name])
-    from skops import io
     from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder
+    from skops import io
 
     encode = ColumnTransformer([("s", OneHotEncoder(), ["s"])], remainder="passthrough")
     model = make_pipeline(encode, DecisionTreeClassifier(random_state=0))
-    io.dump(model.fit(frames["members"][["s", "age", "educ"]], frames["members"]["y"]), "model.skops")
+    io.dump(
+        model.fit(frames["members"][["s", "age", "educ"]], frames["members"]["y"]), "model.skops"
+    )
     told = desk.audit()
     assert "yes" not in told.err
     assert desk.evidence().findings[0].twins == 40
@@ -146,7 +149,9 @@ def onnx(path: str, model: object, width: int) -> None:
 @pytest.mark.filterwarnings("ignore")  # of the converter
 def test_an_onnx_file(desk: Desk) -> None:
     rows = people(1)
-    onnx("model.onnx", DecisionTreeClassifier(random_state=0).fit(rows[INPUTS].values, rows["y"]), 3)
+    onnx(
+        "model.onnx", DecisionTreeClassifier(random_state=0).fit(rows[INPUTS].values, rows["y"]), 3
+    )
     desk.swap("model.skops", "model.onnx")
     desk.audit()
     assert "cannot be trained again" in " ".join(desk.evidence().notes)

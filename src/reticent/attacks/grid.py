@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reticent.attacks.known import Hidden, Known, Shadow
-from reticent.dataset import Column, Dataset, plain
+from reticent.dataset import Column, Dataset, places, plain
 from reticent.encoding import fit_encoding
 from reticent.target import Answer, Target
 
@@ -102,13 +102,12 @@ def _fold(told: Answer, n: int, k: int, target: Target) -> Sweep:
 def label_places(target: Target, labels: Column) -> NDArray[np.intp]:
     """Return the place (n,) of each true label among the target's classes; -1 if it has none."""
     assert target.classes is not None
-    classes = {v: place for place, v in enumerate(plain(target.classes).tolist())}
-    return np.array([classes.get(v, -1) for v in labels.tolist()], dtype=np.intp)
+    return places(labels, plain(target.classes))
 
 
-def score_of(scores: Floats, places: NDArray[np.intp]) -> Floats:
+def score_of(scores: Floats, own: NDArray[np.intp]) -> Floats:
     """Pick the score (n, k) of each person's own class out of (n, k, classes)."""
-    return np.take_along_axis(scores, np.maximum(places, 0)[:, None, None], axis=2)[:, :, 0]
+    return np.take_along_axis(scores, np.maximum(own, 0)[:, None, None], axis=2)[:, :, 0]
 
 
 def log_likelihood(target: Target, known: Known, told: Sweep) -> Floats:
@@ -123,9 +122,9 @@ def log_likelihood(target: Target, known: Known, told: Sweep) -> Floats:
     assert scores is not None
     if not known.knows_label:
         return np.asarray(np.log(np.maximum(scores.max(axis=2), FLOOR)))
-    places = label_places(target, known.rows[known.label])
-    right = score_of(scores, places)
-    return np.where(places[:, None] >= 0, np.log(np.maximum(right, FLOOR)), 0.0)
+    own = label_places(target, known.rows[known.label])
+    right = score_of(scores, own)
+    return np.where(own[:, None] >= 0, np.log(np.maximum(right, FLOOR)), 0.0)
 
 
 def _gaussian(known: Known, value: Floats) -> Floats:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reticent.dataset import Column, Dataset, is_missing, is_numeric
+from reticent.dataset import Column, Dataset, is_missing, is_numeric, places
 from reticent.errors import DataError
 from reticent.schema import Domain
 from reticent.target import Answer, Target
@@ -43,10 +43,9 @@ class Hidden:
     def codes(self, column: Column) -> NDArray[np.intp]:
         """Return the place (n,) of each value among the candidates; -1 for one that is not."""
         if self.edges is not None:
-            places = np.searchsorted(self.edges, column.astype(float), side="right")
-            return np.where(is_missing(column), -1, places)
-        known = {value: place for place, value in enumerate(self.values.tolist())}
-        return np.array([known.get(value, -1) for value in column.tolist()], dtype=np.intp)
+            bins = np.searchsorted(self.edges, column.astype(float), side="right")
+            return np.where(is_missing(column), -1, bins)
+        return places(column, self.values)
 
 
 def hide(column: str, domain: Domain | None, auxiliary: Dataset) -> Hidden:
@@ -76,8 +75,8 @@ def hide(column: str, domain: Domain | None, auxiliary: Dataset) -> Hidden:
     if domain is not None and domain.bins is not None:
         return Hidden(column, np.array(candidates, float), np.array(domain.bins[1:-1]), quintiles)
     edges = _inner_edges(numbers, BINS)
-    places = np.searchsorted(edges, numbers, side="right")
-    means = [numbers[places == place].mean() for place in range(len(edges) + 1)]
+    bins = np.searchsorted(edges, numbers, side="right")
+    means = [numbers[bins == place].mean() for place in range(len(edges) + 1)]
     return Hidden(column, np.array(means), edges, quintiles)
 
 

@@ -132,11 +132,12 @@ def check_people(tables: Mapping[str, Dataset], codes: Sequence[Codes], person: 
             break
         both = set(tables[first][person].tolist()) & set(tables[second][person].tolist())
         if both:
-            why = "the model has seen them" if first == "members" else "the attacker has seen them"
-            less = second if first == "members" else first
+            why = (
+                "the model has seen them" if first == "members" else "the attacker would know them"
+            )
             raise DataError(
                 f"{first} and {second} as different people", f"{len(both)} of them are in both",
-                f"Take them out of {less}: {why}",
+                f"Take them out of {second}: {why}",
             )  # fmt: skip
     for (name, rows), whose in zip(tables.items(), codes, strict=True):
         count = int(whose.max()) + 1 if len(rows) else 0

@@ -57,7 +57,7 @@ def progress(quiet: bool) -> Iterator[Tell]:
     if quiet:
         with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
             yield lambda done, total, what: None  # noqa: ARG005
-    elif sys.stderr.isatty():
+    elif sys.stderr.isatty() and not os.environ.get("NO_COLOR"):
         with redirect_stdout(sys.stderr):
             yield from _bar()
     else:
@@ -121,7 +121,8 @@ def writable(folder: Path, *names: str) -> None:
 
 
 def console() -> Any:
-    """Return the console for tables on standard output; it honours NO_COLOR and pipes."""
+    """Return the console for tables on standard output; with NO_COLOR and in pipes it is plain."""
     from rich.console import Console
 
-    return Console(soft_wrap=False)
+    plain = bool(os.environ.get("NO_COLOR")) or not sys.stdout.isatty()
+    return Console(soft_wrap=False, color_system=None if plain else "auto")

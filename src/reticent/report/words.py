@@ -254,8 +254,10 @@ def knowing(evidence: Evidence) -> str:
 
 def _held(evidence: Evidence) -> str:
     """Name what the attacker holds about each person beside the hidden column."""
-    attacker = evidence.attacker
-    columns = _listed(list(attacker.knows)) if attacker.knows else "no other column"
+    attacker, hidden = evidence.attacker, {one.hidden for one in evidence.findings}
+    # With several hidden columns, each is known while another is attacked.
+    names = [name for name in attacker.knows if len(hidden) > 1 or name not in hidden]
+    columns = _listed(names) if names else "no other column"
     return f"{columns}{' and' if attacker.label else ', and not'} the true label"
 
 

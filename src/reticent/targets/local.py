@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reticent.dataset import Column, Dataset, is_numeric, plain
+from reticent.dataset import Column, Dataset, is_numeric, places, plain
 from reticent.errors import ModelError
 from reticent.target import Answer, Leaves, Reveals
 from reticent.targets.trees import Forest, forest_of
@@ -132,9 +132,7 @@ def batches(rows: Dataset, size: int = BATCH) -> Iterator[Dataset]:
 
 def positions(labels: Column, classes: Column) -> NDArray[np.intp]:
     """Turn class names (n,) into their places among the classes; -1 for a name that is not one."""
-    known = {value: place for place, value in enumerate(plain(np.asarray(classes)).tolist())}
-    found = [known.get(value, -1) for value in plain(np.asarray(labels)).tolist()]
-    return np.array(found, dtype=np.intp)
+    return places(plain(np.asarray(labels)), plain(np.asarray(classes)))
 
 
 def local(model: Any, columns: list[str], labels: Column) -> Local:

@@ -9,7 +9,7 @@ from reticent.attacks.attack import Guess
 from reticent.attacks.grid import complete, label_places, over_values
 from reticent.attacks.known import Known
 from reticent.dataset import Dataset
-from reticent.target import Reveals, Target, Transparent
+from reticent.target import Leaves, Reveals, Target, Transparent
 
 NEVER = 1e-9
 
@@ -47,19 +47,26 @@ class FredriksonLeafCounts:
     def _weight(self, target: Transparent, known: Known, grid: Dataset) -> NDArray[np.float64]:
         """The training share of the leaves that agree with the true label: (rows of the grid,)."""
         leaves = target.leaves(grid)
-        label = np.tile(known.rows[known.label], len(grid) // len(known.rows))
-        if leaves.says and target.classes is not None:
-            places = np.maximum(label_places(target, label), 0)
+        labels, times = known.rows[known.label], len(grid) // len(known.rows)
+        if target.classes is None:
+            told = target.ask(grid).value
+            assert told is not None
+            width = 1.0 if known.errors is None else max(float(known.errors[0, 0]), NEVER)
+            error = told - np.tile(labels.astype(float), times)
+            return np.asarray(_share(leaves) * np.exp(-0.5 * (error / width) ** 2))
+        own = np.tile(np.maximum(label_places(target, labels), 0), times)
+        if leaves.says:
             each = [
-                weight[at] * (says[at].argmax(axis=1) == places)
+                weight[at] * (says.argmax(axis=1)[at] == own)
                 for at, weight, says in zip(leaves.at.T, leaves.weight, leaves.says, strict=True)
             ]
             return np.asarray(np.mean(each, axis=0))
-        share = np.mean([w[at] for at, w in zip(leaves.at.T, leaves.weight, strict=True)], axis=0)
-        told = target.ask(grid)
-        if told.scores is not None:
-            places = np.maximum(label_places(target, label), 0)
-            return np.asarray(share * told.scores[np.arange(len(grid)), places])
-        assert told.value is not None
-        width = 1.0 if known.errors is None else max(float(known.errors[0, 0]), NEVER)
-        return np.asarray(share * np.exp(-0.5 * ((told.value - label.astype(float)) / width) ** 2))
+        scores = target.ask(grid).scores
+        assert scores is not None
+        return np.asarray(_share(leaves) * scores[np.arange(len(grid)), own])
+
+
+def _share(leaves: Leaves) -> NDArray[np.float64]:
+    """The mean share (n,) of training rows in the leaves that a row reaches."""
+    each = [weight[at] for at, weight in zip(leaves.at.T, leaves.weight, strict=True)]
+    return np.asarray(np.mean(each, axis=0))
