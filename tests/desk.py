@@ -6,7 +6,6 @@ Two marks stand for what must never be told: every name, and the age of one memb
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -153,8 +152,8 @@ def discreet(told: Told) -> None:
 @pytest.fixture
 def desk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Desk]:
+) -> Desk:
     """A folder to run commands in."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "120")
-    yield Desk(tmp_path, capsys)
+    return Desk(tmp_path, capsys)

@@ -1,4 +1,4 @@
-"""A case brings its tables to one form, refuses what does not hold together, and says what it did."""
+"""A case brings its tables to one form, and refuses what does not hold together."""
 
 from __future__ import annotations
 

@@ -85,7 +85,8 @@ TABLES: dict[str, tuple[Spoil, str]] = {
     "nameless column": (rows("members", ",age,,s,y\n1,1,2,0,1\n"), "a column has no name"),
     "unknown column": (swap('s = "sens', 'sex = "sens'), "no such column"),
     "unknown near column": (
-        swap('y = "label"', 'y = "label"\neducation = "feature"'), "no such column"
+        swap('y = "label"', 'y = "label"\neducation = "feature"'),
+        "no such column",
     ),
     "column only members have": (
         lambda desk: desk.table("members", people(1).assign(more=1)),
@@ -93,7 +94,10 @@ TABLES: dict[str, tuple[Spoil, str]] = {
     ),
     "column no model takes": (everywhere("more", 1), 'Give the role "identifier" to: more'),
     "column the model lacks": (swap("[domains]", 'educ = "identifier"\n[domains]'), "lacks educ"),
-    "text among numbers": (spoiled("members", 3, "age", NAME), "column 'age': the members have text"),
+    "text among numbers": (
+        spoiled("members", 3, "age", NAME),
+        "column 'age': the members have text",
+    ),
     "text among others": (spoiled("others", 3, "age", NAME), "others have text"),
     "text for the model": (everywhere("age", NAME), "the model raised"),
     "no label": (spoiled("members", 3, "y", np.nan), "1 members have none"),
@@ -106,7 +110,8 @@ TABLES: dict[str, tuple[Spoil, str]] = {
     "text label": (everywhere("y", [NAME, "b"] * 20), "of the members' labels are none"),
     "constant sensitive": (everywhere("s", 1), "members have 1 of the 2 in its domain"),
     "constant in auxiliary": (
-        lambda desk: desk.table("public", people(3).assign(s=1)), "auxiliary have 1 of the 2"
+        lambda desk: desk.table("public", people(3).assign(s=1)),
+        "auxiliary have 1 of the 2",
     ),
     "no sensitive value": (everywhere("s", np.nan), "members have 0 of the 2"),
     "not among candidates": (swap("[0, 1]", "[7, 8]"), "members have 0 of the 2 in its domain"),
@@ -117,7 +122,7 @@ TABLES: dict[str, tuple[Spoil, str]] = {
         both(swap('auxiliary = "public.csv"', ""), fewer("others", 19)),
         "at least 20 others",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -134,34 +139,66 @@ PROJECTS: dict[str, tuple[Spoil, str]] = {
     "unknown table": (lines("[rolez.a]\noutput = 'label'\n"), "did you mean 'roles'?"),
     "unknown role key": (lines("[roles.a]\noutput='label'\nmarginalise=['s']\n"), "'marginalize'"),
     "wrong type": (swap('"members.csv"', "3"), "data.members: it is a whole number. Give text"),
-    "a text for a list": (lines("[attacker]\nknows = 'age'\n"), "attacker.knows: it is text. Give a list"),
+    "a text for a list": (
+        lines("[attacker]\nknows = 'age'\n"),
+        "attacker.knows: it is text. Give a list",
+    ),
     "a number for a table": (lambda desk: desk.toml("data = 3\n"), "[columns]"),
-    "no [data]": (lambda desk: desk.toml("[model]\npath='x'\n"), 'Add: [data] with members = "train.csv"'),
+    "no [data]": (
+        lambda desk: desk.toml("[model]\npath='x'\n"),
+        'Add: [data] with members = "train.csv"',
+    ),
     "no [model]": (swap('[model]\npath = "model.skops"', ""), "Add: [model] with path"),
     "unknown column role": (swap('"sensitive"', '"sensitiv"'), "(did you mean 'sensitive'?)"),
     "no output": (lines("[roles.a]\ndecimals = 1\n"), "Add to [roles.a]: output"),
     "unknown output": (lines("[roles.a]\noutput = 'labels'\n"), "roles.a.output: 'labels' is none"),
-    "two labels": (swap('y = "label"', 'y = "label"\neduc = "label"'), 'Write one line: NAME = "label"'),
-    "label as sensitive": (swap('y = "label"', 'y = "sensitive"'), 'Write one line: NAME = "label"'),
+    "two labels": (
+        swap('y = "label"', 'y = "label"\neduc = "label"'),
+        'Write one line: NAME = "label"',
+    ),
+    "label as sensitive": (
+        swap('y = "label"', 'y = "sensitive"'),
+        'Write one line: NAME = "label"',
+    ),
     "no sensitive column": (swap('s = "sensitive"', ""), 'Add: NAME = "sensitive"'),
-    "no domain": (swap("s = {values = [0, 1], public = true}", ""),
-                  "Add to [domains]: s = {values = [ONE, OTHER], public = true}"),
+    "no domain": (
+        swap("s = {values = [0, 1], public = true}", ""),
+        "Add to [domains]: s = {values = [ONE, OTHER], public = true}",
+    ),
     "bounds alone": (swap("values = [0, 1]", "min = 0, max = 1"), "Add to [domains]: s = {values"),
     "one candidate": (swap("[0, 1]", "[0]"), "[domains.s] a domain's values"),
     "falling bins": (swap("values = [0, 1]", "bins = [1, 0]"), "they do not rise"),
     "noise 0": (lines("[roles.a]\noutput='scores'\nnoise={scale=0}\n"), "[roles.a] noise.scale"),
-    "noise nan": (lines("[roles.a]\noutput='scores'\nnoise={scale=nan}\n"), "not a positive number"),
-    "abstain twice": (lines("[roles.a]\noutput='scores'\nabstain={honest=0.9,confidence=0.5}\n"),
-                      "2 rules are given"),
+    "noise nan": (
+        lines("[roles.a]\noutput='scores'\nnoise={scale=nan}\n"),
+        "not a positive number",
+    ),
+    "abstain twice": (
+        lines("[roles.a]\noutput='scores'\nabstain={honest=0.9,confidence=0.5}\n"),
+        "2 rules are given",
+    ),
     "abstain never": (lines("[roles.a]\noutput='scores'\nabstain={}\n"), "0 rules are given"),
-    "abstain above 1": (lines("[roles.a]\noutput='scores'\nabstain={honest=9}\n"), "between 0 and 1"),
-    "two scales": (lines("[roles.a]\noutput='scores'\nnoise={scale=0.1}\n"
-                         "[roles.b]\noutput='scores'\nnoise={scale=0.2}\n"), "two of them cancel"),
+    "abstain above 1": (
+        lines("[roles.a]\noutput='scores'\nabstain={honest=9}\n"),
+        "between 0 and 1",
+    ),
+    "two scales": (
+        lines(
+            "[roles.a]\noutput='scores'\nnoise={scale=0.1}\n"
+            "[roles.b]\noutput='scores'\nnoise={scale=0.2}\n"
+        ),
+        "two of them cancel",
+    ),
     "a role named bare": (lines("[roles.bare]\noutput='label'\n"), "the model itself"),
     "a reserved role": (lines("[roles.admin]\noutput='label'\n"), "the name is reserved"),
-    "average unknown": (lines("[roles.a]\noutput='label'\nmarginalize=['eduk']\n"), "did you mean 'educ'?"),
-    "average without domain": (lines("[roles.a]\noutput='label'\nmarginalize=['age']\n"),
-                               "Add to [domains]: age = {bins = [LOWEST, ..., HIGHEST]"),
+    "average unknown": (
+        lines("[roles.a]\noutput='label'\nmarginalize=['eduk']\n"),
+        "did you mean 'educ'?",
+    ),
+    "average without domain": (
+        lines("[roles.a]\noutput='label'\nmarginalize=['age']\n"),
+        "Add to [domains]: age = {bins = [LOWEST, ..., HIGHEST]",
+    ),
     "knows unknown": (lines("[attacker]\nknows = ['agee']\n"), "did you mean 'age'?"),
     "knows the label": (lines("[attacker]\nknows = ['y']\n"), "label = true"),
     "knows nothing": (lines("[attacker]\nknows = []\nlabel = false\n"), "Name a column in knows"),
@@ -173,7 +210,7 @@ PROJECTS: dict[str, tuple[Spoil, str]] = {
     "an unknown person": (swap("[columns]", 'person = "idd"\n[columns]'), "no such column"),
     "person is the label": (swap("[columns]", 'person = "y"\n[columns]'), "it has two roles"),
     "person is sensitive": (swap("[columns]", 'person = "s"\n[columns]'), "it has two roles"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", PROJECTS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 
 import joblib
@@ -139,6 +140,6 @@ def test_a_text_of_many_values_is_not_written_down() -> None:
 @pytest.mark.parametrize("numbers", [np.arange(17, 91), np.linspace(-1e-9, 1e9, 50)])
 def test_bins_rise_and_hold_every_value(numbers: np.ndarray) -> None:
     bins = tomllib.loads(domain_text("age", numbers))["age"]["bins"]
-    assert all(low < high for low, high in zip(bins, bins[1:], strict=False))
+    assert all(low < high for low, high in pairwise(bins))
     assert bins[0] <= numbers.min()
     assert bins[-1] > numbers.max()

@@ -203,8 +203,10 @@ def test_stopped_midway_it_leaves_what_was_there(desk: Desk) -> None:
     desk.audit("--quiet")
     out = desk.folder / "reticent-out"
     before = {path: path.read_bytes() for path in out.iterdir()}
-    with subprocess.Popen([*COMMAND, "audit", "reticent.toml"], cwd=desk.folder, text=True,
-                          env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:  # fmt: skip
+    with subprocess.Popen(
+        [*COMMAND, "audit", "reticent.toml"], cwd=desk.folder, env=ENVIRONMENT, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as run:  # fmt: skip
         time.sleep(6)
         assert run.poll() is None
         run.send_signal(signal.SIGINT)

@@ -29,7 +29,8 @@ class Symptom(msgspec.Struct, frozen=True):
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def command(as_json: bool) -> int:
+@click.option("--quiet", is_flag=True, help="The exit status alone.")
+def command(as_json: bool, quiet: bool) -> int:
     """Look at the installation and this folder's state; exit status 1 if something is wrong.
 
     A missing extra is told with the line that installs it, and is not wrong.
@@ -38,7 +39,7 @@ def command(as_json: bool) -> int:
     for one in seen:
         if as_json:
             click.echo(msgspec.json.encode(one).decode())
-        else:
+        elif not quiet:
             advice = f"\n         {one.do}" if one.do else ""
             click.echo(f"{one.status:8} {one.what}: {one.found}{advice}")
     return 1 if any(one.required and one.status != "ok" for one in seen) else 0

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reticent.contract import Contract
-from reticent.dataset import Column, Dataset, row_tokens
+from reticent.dataset import Dataset, row_tokens
 from reticent.errors import ConfigError
 from reticent.randomness import keyed_uniforms
 from reticent.schema import Schema, Value
@@ -268,9 +268,3 @@ def _candidates(names: Sequence[str], schema: Schema, target: Target) -> dict[st
 
 def _dtype(values: Sequence[Value]) -> Any:
     return object if any(isinstance(value, str) for value in values) else None
-
-
-def fill(values: Column | Sequence[Any], place: int, n: int) -> Column:
-    """Repeat one of some candidate values n times, in their dtype."""
-    array = np.asarray(values)
-    return np.full(n, array[place], dtype=object if array.dtype.kind in "OU" else array.dtype)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -23,8 +24,8 @@ class Forest:
     Attributes
     ----------
     at : a frame of n rows to the leaf (n, t) that each reaches in each tree.
-    read : reads, once for each attack, the share of training rows in each leaf and what a leaf
-        predicts (empty where the library does not keep it): ``Leaves.weight`` and ``.says``.
+    read : reads, the first time it is called, the share of training rows in each leaf and what it
+        predicts (empty where the library does not keep that): ``Leaves.weight`` and ``.says``.
     """
 
     at: Callable[[Any], NDArray[np.intp]]
@@ -33,9 +34,14 @@ class Forest:
 
 def forest_of(model: Any) -> Forest | None:
     """Find the trees in an estimator, a pipeline's last step or a search's best estimator."""
+    found = _found(model)
+    return None if found is None else Forest(found.at, cache(found.read))
+
+
+def _found(model: Any) -> Forest | None:
     model = getattr(model, "best_estimator_", model)
     if hasattr(model, "steps"):
-        inner = forest_of(model.steps[-1][1])
+        inner = _found(model.steps[-1][1])
         if inner is None or len(model.steps) == 1:
             return inner
         before = model[:-1]

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reticent.attacks.attack import Guess
-from reticent.attacks.grid import complete, label_places, over_values
+from reticent.attacks.grid import complete, label_places
 from reticent.attacks.known import Known
 from reticent.dataset import Dataset
 from reticent.target import Leaves, Reveals, Target, Transparent
@@ -36,20 +36,28 @@ class FredriksonLeafCounts:
     needs_records = False
 
     def guess(self, target: Target, known: Known, rng: np.random.Generator) -> Guess:
-        """Guess from (k * n) rows sent down the trees."""
-        assert isinstance(target, Transparent)
-        n, k = len(known.rows), len(known.hidden.values)
-        grid = over_values(complete(target, known, rng), known.hidden)
-        weight = self._weight(target, known, grid)
-        held = weight.reshape(k, -1, n).mean(axis=1).T
-        return Guess(np.log(known.prior) + np.log(np.maximum(held, NEVER)))
+        """Guess from (k * n) rows sent down the trees, one value at a time.
 
-    def _weight(self, target: Transparent, known: Known, grid: Dataset) -> NDArray[np.float64]:
-        """The training share of the leaves that agree with the true label: (rows of the grid,)."""
-        leaves = target.leaves(grid)
-        labels, times = known.rows[known.label], len(grid) // len(known.rows)
+        A value at a time keeps the tables small enough to stay in the processor's cache.
+        """
+        assert isinstance(target, Transparent)
+        rows = complete(target, known, rng)
+        column, values = known.hidden.column, known.hidden.values
+        held = [
+            self._weight(
+                target, known, rows.replaced(column, np.repeat(values[v : v + 1], len(rows)))
+            )
+            for v in range(len(values))
+        ]
+        shares = np.stack(held, axis=1).reshape(-1, len(known.rows), len(values)).mean(axis=0)
+        return Guess(np.log(known.prior) + np.log(np.maximum(shares, NEVER)))
+
+    def _weight(self, target: Transparent, known: Known, rows: Dataset) -> NDArray[np.float64]:
+        """The training share of the leaves that agree with the true label: (rows,)."""
+        leaves = target.leaves(rows)
+        labels, times = known.rows[known.label], len(rows) // len(known.rows)
         if target.classes is None:
-            told = target.ask(grid).value
+            told = target.ask(rows).value
             assert told is not None
             width = 1.0 if known.errors is None else max(float(known.errors[0, 0]), NEVER)
             error = told - np.tile(labels.astype(float), times)
@@ -61,9 +69,9 @@ class FredriksonLeafCounts:
                 for at, weight, says in zip(leaves.at.T, leaves.weight, leaves.says, strict=True)
             ]
             return np.asarray(np.mean(each, axis=0))
-        scores = target.ask(grid).scores
+        scores = target.ask(rows).scores
         assert scores is not None
-        return np.asarray(_share(leaves) * scores[np.arange(len(grid)), own])
+        return np.asarray(_share(leaves) * scores[np.arange(len(rows)), own])
 
 
 def _share(leaves: Leaves) -> NDArray[np.float64]:
