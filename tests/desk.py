@@ -128,7 +128,7 @@ class Desk:
         before = self.listing()
         told = self.run(*typed)
         assert (told.code, told.out) == (2, ""), told
-        assert told.err.startswith("reticent: ")
+        assert told.err.lstrip("\n").startswith("reticent: ")
         assert "that it does not know" not in told.err
         discreet(told)
         assert self.listing() == before

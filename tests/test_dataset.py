@@ -16,16 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reticent.dataset import (
-    Dataset,
-    is_missing,
-    is_numeric,
-    plain,
-    read,
-    row_tokens,
-    stack,
-)
+from reticent.column import is_missing, is_numeric, plain
+from reticent.dataset import Dataset, row_tokens, stack
 from reticent.errors import DataError
+from reticent.files import read
 
 SECRET = "Qx7Zanzibar"
 DAYS = [dt.datetime(2020, 1, 1, 3, 4, 5, 678), dt.datetime(1960, 5, 1), dt.datetime(2022, 1, 1)]

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reticent.dataset import Column, Dataset, is_missing, is_numeric
+from reticent.column import Column, is_missing, is_numeric
+from reticent.dataset import Dataset
 from reticent.errors import DataError
 
 

@@ -7,12 +7,13 @@ import os
 import pty
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import click
 import pytest
-from desk import AGE, NAME, Desk, people
 
+from desk import AGE, NAME, Desk, people
 from reticent.attacks import ATTACKS
 from reticent.cli import TRACE, doctor, group, status
 from reticent.cli.loaded import domain_line, read_table
@@ -20,6 +21,7 @@ from reticent.cli.project import key, load_project, quoted
 from reticent.cli.shown import progress, writable
 from reticent.dataset import Dataset
 from reticent.errors import ConfigError, DataError
+from reticent.evidence import Check, SelfTest
 
 
 def test_every_attack_is_listed_and_explained(desk: Desk) -> None:
@@ -60,7 +62,7 @@ def test_the_doctor_looks_and_advises(desk: Desk, monkeypatch: pytest.MonkeyPatc
 def missing(name: str) -> str:
     """Find reticent only."""
     if name != "reticent":
-        raise doctor.PackageNotFoundError(name)
+        raise PackageNotFoundError(name)
     return "0"
 
 
@@ -119,6 +121,22 @@ def test_what_the_machine_refuses_is_told(
 
     monkeypatch.setattr("reticent.cli.audit.load_project", raising)
     assert words in desk.refused("audit", "reticent.toml")
+
+
+def test_the_self_test_is_told_on_standard_output(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for passed in (True, False):
+        found = SelfTest(passed, (Check("a case", "leaks", "a leak", passed),))
+        monkeypatch.setattr("reticent.cli.audit.self_test", lambda options, found=found: found)
+        told = desk.run("audit", "--self-test", "--json")
+        assert (told.code, told.err) == (0 if passed else 1, "")
+        assert json.loads(told.out)["passed"] is passed
+        told = desk.run("audit", "--self-test")
+        assert ("can be trusted" in told.out, "can NOT be trusted" in told.out) == (
+            passed, not passed
+        )  # fmt: skip
+        assert desk.run("audit", "--self-test", "--quiet").out == ""
 
 
 def test_what_a_model_prints_is_no_result(capsys: pytest.CaptureFixture[str]) -> None:

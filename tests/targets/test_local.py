@@ -20,11 +20,12 @@ from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier
 
 from people import TRAITS, memorizing, survey
+from reticent.column import unique
 from reticent.dataset import Dataset
 from reticent.errors import ModelError
 from reticent.target import Reveals, Target
 from reticent.targets import local as module
-from reticent.targets.local import batches, callable_target, local, positions, unique
+from reticent.targets.local import batches, callable_target, local, positions
 
 INPUTS = [*TRAITS, "s"]
 PEOPLE = survey(120, seed=1)

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reticent.attacks.known import Hidden, Known, Shadow
-from reticent.dataset import Column, Dataset, places, plain
+from reticent.column import Column, places, plain
+from reticent.dataset import Dataset
 from reticent.encoding import fit_encoding
 from reticent.target import Answer, Target
 

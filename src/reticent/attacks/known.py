@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reticent.dataset import Column, Dataset, is_missing, is_numeric, places
+from reticent.column import Column, is_missing, is_numeric, places
+from reticent.dataset import Dataset
 from reticent.errors import DataError
 from reticent.schema import Domain
 from reticent.target import Answer, Target

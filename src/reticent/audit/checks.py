@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reticent.dataset import Column, Dataset, is_missing
+from reticent.column import Column, is_missing
+from reticent.dataset import Dataset
 from reticent.errors import ConfigError, DataError, ModelError
 from reticent.schema import Domain, Schema
 from reticent.target import Target

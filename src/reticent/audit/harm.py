@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from reticent import stats
 from reticent.attacks.attack import Guess
 from reticent.audit.score import Judged, on_quintiles, rate
-from reticent.dataset import Column, Dataset, is_missing, is_numeric
+from reticent.column import Column, is_missing, is_numeric
+from reticent.dataset import Dataset
 from reticent.finding import Subgroup
 
 WORST_ROWS = 10

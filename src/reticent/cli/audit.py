@@ -73,14 +73,16 @@ def command(
         wanted = {} if plan is None else views(plan, role)
         case = None if plan is None else load_case(plan, trust_pickle)
         tested = self_test(options) if with_self_test else None
-        if plan is None or case is None:
-            assert tested is not None
-            return told_self_test(tested, as_json, quiet)
-        options = replace(
-            options, risk=plan.tables.risk, self_test=tested, noise_key=noise_key(plan)
-        )
-        evidence = audit(case, wanted, options)
-    return tell_evidence(evidence, out, as_json, quiet)
+        evidence = None
+        if plan is not None and case is not None:
+            options = replace(
+                options, risk=plan.tables.risk, self_test=tested, noise_key=noise_key(plan)
+            )
+            evidence = audit(case, wanted, options)
+    if evidence is not None:
+        return tell_evidence(evidence, out, as_json, quiet)
+    assert tested is not None
+    return told_self_test(tested, as_json, quiet)
 
 
 def listed(attacks: str | None) -> list[str] | None:

@@ -13,7 +13,8 @@ import msgspec
 from reticent.cli.loaded import MOST_VALUES, load_vouched, read_table
 from reticent.cli.project import key, quoted
 from reticent.cli.shown import common, trusting, writable
-from reticent.dataset import Column, Dataset, is_missing, is_numeric
+from reticent.column import Column, is_missing, is_numeric
+from reticent.dataset import Dataset
 from reticent.errors import ConfigError, DataError, ModelError
 from reticent.evidence import write
 from reticent.targets.load import RUNS_CODE, digest

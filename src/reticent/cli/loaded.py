@@ -12,7 +12,8 @@ from reticent.audit.case import Case
 from reticent.audit.train import kind_and_place
 from reticent.cli.project import Project, key
 from reticent.cli.shown import typed_again
-from reticent.dataset import Dataset, is_numeric, read
+from reticent.column import is_numeric, unique
+from reticent.dataset import Dataset
 from reticent.errors import (
     ConfigError,
     DataError,
@@ -22,10 +23,10 @@ from reticent.errors import (
     nearest,
 )
 from reticent.evidence import fingerprint
+from reticent.files import read
 from reticent.schema import Schema
 from reticent.targets.answers_file import recorded
 from reticent.targets.load import RUNS_CODE, digest, load_estimator
-from reticent.targets.local import unique
 from reticent.targets.onnx import load_onnx
 
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
@@ -111,9 +112,15 @@ def _check_header(names: list[str], path: Path) -> None:
         )  # fmt: skip
     lower = [name.lower() for name in names]
     twice = next((name for name in names if lower.count(name.lower()) > 1), None)
-    if twice is not None:
-        found = f"two columns are named {twice!r}" if twice else "a column has no name"
-        raise DataError(f"the header of {path}", found, "Give each column its own name")
+    if twice:
+        raise DataError(
+            f"the header of {path}", f"two columns are named {twice!r}", "Give each its own name"
+        )
+    if "" in names:
+        raise DataError(
+            f"the header of {path}", "a column has no name",
+            "Name it, or leave it out: DataFrame.to_csv(..., index=False)",
+        )  # fmt: skip
 
 
 def _check_domains(schema: Schema, members: Dataset, project: Project) -> None:

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reticent.dataset import Dataset, is_numeric, read
+from reticent.column import is_numeric
+from reticent.dataset import Dataset
 from reticent.errors import DataError, ModelError
+from reticent.files import read
 from reticent.target import Answer, Reveals
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reticent.dataset import Column
+from reticent.column import Column, unique
 from reticent.errors import ModelError
 
 
@@ -19,8 +19,6 @@ def booster(model: Any, labels: Column) -> tuple[NDArray[Any] | None, Callable[[
     ----------
     labels : known labels (n,); sorted, they are what the booster's class numbers stand for.
     """
-    from reticent.targets.local import unique
-
     objective = _objective(model)
     raw = _raw(model)
     if not any(word in objective for word in ("binary", "multi", "softprob", "softmax")):

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reticent.dataset import Column, Dataset, is_numeric, places, plain
+from reticent.column import Column, is_numeric, places, plain, unique
+from reticent.dataset import Dataset
 from reticent.errors import ModelError
 from reticent.target import Answer, Leaves, Reveals
 from reticent.targets.trees import Forest, forest_of
@@ -186,13 +187,6 @@ def callable_target(function: Callable[[Any], Any], rows: Dataset, columns: list
     told = checked(told, len(first), None, numbers=False)
     named = bool((positions(told, classes) >= 0).all())
     return Local(function, columns, classes if named else None, function, gives_scores=False)
-
-
-def unique(labels: Column) -> NDArray[Any]:
-    """Return the distinct labels, sorted."""
-    return np.asarray(
-        sorted(set(plain(np.asarray(labels)).tolist()), key=lambda v: (str(type(v)), v))
-    )
 
 
 def _where(error: BaseException) -> str:

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reticent.dataset import Column, Dataset
+from reticent.column import Column, unique
+from reticent.dataset import Dataset
 from reticent.errors import MissingExtraError, ModelError, UntrustedModelError
 from reticent.target import Answer, Reveals
-from reticent.targets.local import batches, checked, positions, unique
+from reticent.targets.local import batches, checked, positions
 
 LARGEST = 1 << 30  # bytes of a model file
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml")  # operators that onnxruntime ships itself
