@@ -28,6 +28,7 @@ class Benchmark:
 
 
 BENCHMARKS = {
+    "demo": Benchmark("demo_seeds:measure", "reproductions.md", "the demo on five seeds"),
     "steak-tree": Benchmark(
         "steak_tree:measure", "reproductions.md", "Fredrikson 2015 on the steak survey"
     ),

@@ -42,14 +42,15 @@ def advise(
     once for what was measured here, and once for the audit that will follow.
     """
     knob = case.train.knob
-    if knob is None:
+    settings = case.train.settings()
+    if knob is None or not settings:
         return None
     before = _try(case, case.train, subject, options, -1)
     if _kept(before, options):
         return None
     tried: list[Trial] = []
     share = len(case.auxiliary) / 2 / len(case.members)
-    for value in case.train.settings():
+    for value in settings:
         step(f"trying {knob} = {value:g} on shadows")
         scaled = case.train.turned(max(round(value * share), 1))
         tried.append(_try(case, scaled, subject, options, value))
