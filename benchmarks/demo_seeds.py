@@ -23,7 +23,7 @@ def measure() -> Table:
     leaves = ", ".join(f"{one.advice[0].value:g}" if one.advice else "none" for one in runs)
     return Table(
         head=("configuration", "accuracy, fresh", "best attack: AUC", "MCC", "imputation AUC",
-              "advantage", "its high", "its high ≤ .03", "memorization", "its high", "its high ≤ .03",
+              "advantage", "its high", "high ≤ .03", "memorization", "its high", "high ≤ .03",
               "canaries AUC"),
         rows=rows,
         notes=(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -68,7 +68,7 @@ class Scripted:
     """A target whose score of class 1 is a function of the rows."""
 
     score: Any
-    columns: Sequence[str] = ("age", "income", "hidden")
+    columns: list[str] = field(default_factory=lambda: ["age", "income", "hidden"])
     reveals: Reveals = Reveals.ANY_ROW | Reveals.LABEL | Reveals.TOP_K | Reveals.SCORES
     ignores: frozenset[str] = frozenset()
     asked: int = 0

@@ -87,7 +87,7 @@ class TestLikelihood:
         held = known(rows, people(2), errors=np.array([[0.5]]))
 
         class Line:
-            columns = ("age", "income", "hidden")
+            columns = ["age", "income", "hidden"]  # noqa: RUF012 (never changed)
             reveals, ignores, classes = Reveals.LABEL | Reveals.ANY_ROW, frozenset[str](), None
 
             def ask(self, asked: Dataset) -> Answer:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import reticent
 from reticent.attacks import ATTACKS
+from reticent.audit.case import Case
 from reticent.audit.options import BARE, Options
 from reticent.audit.run import audit
 from reticent.audit.selftest import case_of, constant, drawn_after, memorized, people, planted
@@ -16,9 +20,10 @@ from reticent.finding import Finding
 
 FEW = ("imputation_likelihood", "label_likelihood")
 QUICK = Options(attacks=FEW, shadows=3, canaries=False, advice=False)
+AVERAGED = Contract(output="scores", marginalize=("secret",))
 VIEWS = {
     BARE: None,
-    "averaged": Contract(output="scores", marginalize=("secret",)),
+    "averaged": AVERAGED,
     "mute": Contract(output="none"),
 }
 
@@ -27,12 +32,8 @@ VIEWS = {
 def evidence() -> Evidence:
     case = planted(0)
     domains = {"secret": reticent.Domain(values=(0, 1), public=True)}
-    case = type(case)(**{**fields(case), "domains": domains})
+    case = replace(case, domains=domains)
     return audit(case, VIEWS, QUICK)
-
-
-def fields(case: object) -> dict[str, object]:
-    return {name: getattr(case, name) for name in case.__dataclass_fields__}  # type: ignore[attr-defined]
 
 
 def of(evidence: Evidence, configuration: str) -> list[Finding]:
@@ -55,7 +56,7 @@ def test_marginalized_answers_take_it_away(evidence: Evidence) -> None:
     for one in of(evidence, "averaged"):
         assert one.advantage.value == pytest.approx(0, abs=1e-9)
         assert one.verdict != "leaks"
-        assert one.contract == VIEWS["averaged"].digest  # type: ignore[union-attr]
+        assert one.contract == AVERAGED.digest
 
 
 def test_a_view_that_tells_nothing_has_nothing_to_attack(evidence: Evidence) -> None:
@@ -82,26 +83,22 @@ def test_an_attack_pays_for_every_question(evidence: Evidence) -> None:
 def test_the_same_seed_gives_the_same_findings(evidence: Evidence) -> None:
     case = planted(0)
     domains = {"secret": reticent.Domain(values=(0, 1), public=True)}
-    again = audit(type(case)(**{**fields(case), "domains": domains}), VIEWS, QUICK)
+    again = audit(replace(case, domains=domains), VIEWS, QUICK)
     assert again.findings == evidence.findings
     assert again.configurations == evidence.configurations
     assert again.subjects == evidence.subjects
 
 
 def test_another_seed_gives_others(evidence: Evidence) -> None:
-    other = audit(planted(0), {BARE: None}, Options(**{**options(QUICK), "seed": 1}))
+    other = audit(planted(0), {BARE: None}, replace(QUICK, seed=1))
     assert other.findings[0].members != evidence.findings[0].members
-
-
-def options(given: Options) -> dict[str, object]:
-    return {name: getattr(given, name) for name in given.__dataclass_fields__}
 
 
 def test_twins_are_counted_and_told_apart() -> None:
     case = memorized(0)
     members = people(0, "members")
-    doubled = type(case)(**{**fields(case), "others": members.take(np.arange(0, 400, 2))})
-    found = audit(doubled, {BARE: None}, Options(**{**options(QUICK), "attacks": FEW[:1]}))
+    doubled = replace(case, others=members.take(np.arange(0, 400, 2)))
+    found = audit(doubled, {BARE: None}, replace(QUICK, attacks=FEW[:1]))
     first = found.findings[0]
     assert first.twins == 200
     assert first.without_twins is not None
@@ -113,7 +110,7 @@ def test_values_outside_the_candidates_are_left_out_and_said() -> None:
     members = people(0, "members")
     secret = members["secret"].copy()
     secret[:7] = 5
-    odd = type(case)(**{**fields(case), "members": members.replaced("secret", secret)})
+    odd = replace(case, members=members.replaced("secret", secret))
     found = audit(odd, {BARE: None}, QUICK)
     assert found.findings[0].members.auc.n == 393
     assert any("7 members are left out" in note for note in found.notes)
@@ -126,13 +123,13 @@ def test_every_attack_of_the_list_is_run_by_default() -> None:
 
 
 @pytest.mark.parametrize("build", [constant, drawn_after])
-def test_negative_controls_find_nothing(build: object) -> None:
-    found = audit(build(0), {BARE: None}, QUICK)  # type: ignore[operator]
+def test_negative_controls_find_nothing(build: Callable[[int], Case]) -> None:
+    found = audit(build(0), {BARE: None}, QUICK)
     assert all(one.verdict != "leaks" for one in found.findings)
 
 
 def test_shadows_can_be_handed_to_a_joblib_backend(evidence: Evidence) -> None:
     case = case_of(0, memorized(0).train)
     here = audit(case, {BARE: None}, QUICK)
-    there = audit(case, {BARE: None}, Options(**{**options(QUICK), "backend": "threading"}))
+    there = audit(case, {BARE: None}, replace(QUICK, backend="threading"))
     assert here.findings == there.findings

@@ -65,7 +65,7 @@ class TestScored:
     def test_a_number_is_scored_on_quintiles_with_r2_and_mae(self) -> None:
         rng = np.random.default_rng(0)
         numbers = rng.normal(0, 1, 500)
-        edges = np.quantile(numbers, [0.2, 0.4, 0.6, 0.8])
+        edges = np.quantile(numbers, [0.2, 0.4, 0.6, 0.8]).astype(np.float64)
         values = np.array([numbers[(numbers >= a) & (numbers < b)].mean() for a, b in
                            zip([-9, *edges], [*edges, 9], strict=True)])  # fmt: skip
         hidden = Hidden("x", values, edges, edges)

@@ -20,6 +20,7 @@ from reticent.audit.score import Contrast, conclude
 from reticent.audit.shadows import ShadowModel, train_shadows
 from reticent.audit.utility import as_rate, loss, utility
 from reticent.contract import Contract, Policy
+from reticent.errors import ConfigError
 from reticent.evidence import (
     Advice,
     Attacker,
@@ -31,6 +32,7 @@ from reticent.evidence import (
     fingerprint,
 )
 from reticent.randomness import generator
+from reticent.targets.answers_file import Recorded
 from reticent.targets.contracted import behind
 from reticent.targets.gate import Gate, fit_gate
 
@@ -169,6 +171,11 @@ def _view(
     case: Prepared, name: str, contract: Contract | None, models: Sequence[ShadowModel],
     options: Options,
 ) -> View:  # fmt: skip
+    if contract is not None and isinstance(case.target, Recorded):
+        raise ConfigError(
+            f"the view {name!r} of recorded answers", "there is no model to ask through a contract",
+            "Leave the roles out, or give the model itself",
+        )  # fmt: skip
     guard = guard_of(case, contract, options)
     target = guard(case.target)
     digest = "" if contract is None else contract.digest

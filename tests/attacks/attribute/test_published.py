@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from attacks.held import Scripted, forest, known, people, shadow
 from reticent.attacks import named
@@ -13,6 +15,7 @@ from reticent.attacks.attack import Guess
 from reticent.attacks.attribute.fredrikson_leaf_counts import NEVER
 from reticent.attacks.grid import FLOOR
 from reticent.attacks.known import Known
+from reticent.dataset import Dataset
 from reticent.target import Target, Transparent
 
 
@@ -189,8 +192,13 @@ class TestImputationLikelihood:
 class TestSingleQuery:
     def test_it_asks_once_a_person_under_the_likeliest_value(self) -> None:
         rows, auxiliary = people(1), people(2)
-        asked: list[np.ndarray[tuple[int], np.dtype[np.int64]]] = []
-        target = Scripted(lambda told: asked.append(told["hidden"]) or np.full(len(told), 0.5))
+        asked: list[NDArray[Any]] = []
+
+        def score(rows: Dataset) -> NDArray[np.float64]:
+            asked.append(rows["hidden"])
+            return np.full(len(rows), 0.5)
+
+        target = Scripted(score)
         imputed = np.log(np.random.default_rng(0).dirichlet([1, 1], len(rows)))
         held = known(rows, auxiliary, imputed=imputed, shadows=[shadow(10), shadow(20)])
         guess("single_query", target, held)
