@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,17 @@ from reticent.schema import Domain, Schema
 from reticent.target import Answer, Reveals
 
 TRAITS = ["a", "b", "c"]
+
+SECRET = "Qx7Zanzibar"
+DAYS = [dt.datetime(2020, 1, 1, 3, 4, 5, 678), dt.datetime(1960, 5, 1), dt.datetime(2022, 1, 1)]
+WHOLE: dict[str, list[Any]] = {
+    "whole": [1, 2, 3],
+    "part": [0.5, 1.5, 2.5],
+    "text": ["a", "b", "c"],
+    "truth": [True, False, True],
+    "day": DAYS,
+}
+GAPS: dict[str, list[Any]] = {name: [v[0], None, v[2]] for name, v in WHOLE.items()}
 
 
 def survey(n: int, seed: int = 0) -> pd.DataFrame:

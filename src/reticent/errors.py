@@ -13,6 +13,8 @@ No message holds a value of a person's record.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class ReticentError(Exception):
     """Something that the user can mend.
@@ -27,6 +29,10 @@ class ReticentError(Exception):
     def __init__(self, asked: str, found: str, do: str) -> None:
         super().__init__(f"{asked}: {found}. {do}")
         self.asked, self.found, self.do = asked, found, do
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Let an error travel between processes: its class's own ``__init__`` is not called."""
+        return _again, (type(self), self.asked, self.found, self.do)
 
 
 class ConfigError(ReticentError):
@@ -61,6 +67,23 @@ class MissingExtraError(ReticentError):
             f"the package {package} is not installed",
             f'Install it with: pip install "reticent[{extra}]"',
         )
+
+
+def _again(kind: type[ReticentError], asked: str, found: str, do: str) -> ReticentError:
+    error = kind.__new__(kind)
+    ReticentError.__init__(error, asked, found, do)
+    return error
+
+
+def kind_and_place(error: BaseException) -> str:
+    """Name an exception's kind and the line it came from, never its text, which may quote a row."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    name = type(error).__name__
+    if trace is None:
+        return name
+    return f"{name} at {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
 
 
 def nearest(name: str, known: list[str]) -> str:

@@ -81,7 +81,12 @@ class TestScored:
         assert none.more["r2"].value == pytest.approx(0.0, abs=0.02)
 
     def test_candidates_add_up_to_quintiles(self) -> None:
-        hidden = Hidden("x", np.arange(10.0), np.arange(9) + 0.5, np.array([1.5, 3.5, 5.5, 7.5]))
+        hidden = Hidden(
+            "x",
+            np.arange(10.0),
+            (np.arange(9) + 0.5).astype(np.float64),
+            np.array([1.5, 3.5, 5.5, 7.5]),
+        )
         found = np.exp(on_quintiles(np.log(np.arange(1, 11) / 55)[None, :], hidden))
         assert found[0] == pytest.approx(np.array([3, 7, 11, 15, 19]) / 55)
 

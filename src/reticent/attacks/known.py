@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from reticent.column import Column, is_missing, is_numeric, places
 from reticent.dataset import Dataset
 from reticent.errors import DataError
-from reticent.schema import Domain
+from reticent.schema import Domain, Value
 from reticent.target import Answer, Target
 
 FEW_VALUES = 10  # a numeric column with more distinct values than this is guessed as a number
@@ -60,8 +60,7 @@ def hide(column: str, domain: Domain | None, auxiliary: Dataset) -> Hidden:
     seen = seen[~is_missing(seen)]
     candidates = None if domain is None else domain.candidates
     if domain is not None and domain.values is not None:
-        kind = object if seen.dtype.kind == "O" else seen.dtype
-        return Hidden(column, np.array(domain.values, dtype=kind))
+        return Hidden(column, np.array(domain.values, dtype=_kind(domain.values, seen)))
     distinct = sorted(set(seen.tolist()))
     if len(distinct) < 2 and candidates is None:
         raise DataError(
@@ -79,6 +78,13 @@ def hide(column: str, domain: Domain | None, auxiliary: Dataset) -> Hidden:
     bins = np.searchsorted(edges, numbers, side="right")
     means = [numbers[bins == place].mean() for place in range(len(edges) + 1)]
     return Hidden(column, np.array(means), edges, quintiles)
+
+
+def _kind(values: Sequence[Value], seen: Column) -> np.dtype[Any]:
+    """The column's own dtype, or float where a declared value would be cut: 1.5 among integers."""
+    if seen.dtype.kind in "iu" and any(isinstance(value, float) for value in values):
+        return np.dtype(float)
+    return seen.dtype
 
 
 def _inner_edges(numbers: NDArray[np.float64], parts: int) -> NDArray[np.float64]:

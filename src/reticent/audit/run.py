@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import msgspec
@@ -76,8 +76,10 @@ def examine(
         missing is added.
     """
     tracked = Steps(options, case, contracts)
+    # Contracts first: one that cannot hold is told before anything is trained.
+    bare = [_view(case, name, contract, options) for name, contract in contracts.items()]
     models = _shadows(case, options, tracked)
-    views = [_view(case, name, contract, models, options) for name, contract in contracts.items()]
+    views = [replace(view, models=models) for view in bare]
     contrasts: list[Contrast] = []
     subjects = {} if subjects is None else subjects
     for column in case.schema.sensitive:
@@ -167,10 +169,8 @@ def _shadows(case: Prepared, options: Options, step: Steps) -> list[ShadowModel]
                          count=options.shadows, backend=options.backend)  # fmt: skip
 
 
-def _view(
-    case: Prepared, name: str, contract: Contract | None, models: Sequence[ShadowModel],
-    options: Options,
-) -> View:  # fmt: skip
+def _view(case: Prepared, name: str, contract: Contract | None, options: Options) -> View:
+    """One configuration, its shadows yet to be trained."""
     if contract is not None and isinstance(case.target, Recorded):
         raise ConfigError(
             f"the view {name!r} of recorded answers", "there is no model to ask through a contract",
@@ -179,7 +179,7 @@ def _view(
     guard = guard_of(case, contract, options)
     target = guard(case.target)
     digest = "" if contract is None else contract.digest
-    return View(name, digest, target, guard, models, training_errors(case.target, case))
+    return View(name, digest, target, guard, (), training_errors(case.target, case))
 
 
 def guard_of(case: Prepared, contract: Contract | None, options: Options) -> Guard:

@@ -216,10 +216,11 @@ def _say(rates: dict[str, Rate], smallest: float, risk: Risk) -> tuple[Verdict, 
         return "leaks", " and ".join(positive)
     limits = {"advantage": risk.max_advantage, "memorization": risk.max_memorization}
     excluded = all(one.high is not None and one.high <= limits[n] for n, one in rates.items())
-    seen = "nothing" if math.isinf(smallest) else f"effects from {smallest:.3f} AUC"
+    seen = f"effects from {smallest:.3f} AUC" if smallest < 1 else "nothing at all"
+    only = "only " if smallest < 1 else ""
     limit = min(limits.values())
     if smallest <= limit:
         return "no_leak_found", f"{seen} would have been seen"
     if excluded:
         return "no_leak_found", "the intervals exclude effects as large as the limits"
-    return "underpowered", f"this test could have seen only {seen}, the limit is {limit:g}"
+    return "underpowered", f"this test could have seen {only}{seen}, the limit is {limit:g}"

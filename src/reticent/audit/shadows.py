@@ -85,10 +85,12 @@ def train_shadows(
     from joblib import Parallel, delayed
 
     plans = [_plan(auxiliary, people, seed, place, coins) for place in range(count)]
-    jobs = [delayed(train)(rows, subseed(seed, "shadow", place))
+    # Models travel between processes; what is wrapped around them here need not.
+    jobs = [delayed(train.fitted)(rows, subseed(seed, "shadow", place))
             for place, (rows, *_) in enumerate(plans)]  # fmt: skip
     workers = Parallel(n_jobs=1 if backend is None else -1, backend=backend)
-    return [ShadowModel(target, *plan) for target, plan in zip(workers(jobs), plans, strict=True)]
+    return [ShadowModel(train.wrapped(model, plan[0]), *plan)
+            for model, plan in zip(workers(jobs), plans, strict=True)]  # fmt: skip
 
 
 def _plan(

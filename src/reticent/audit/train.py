@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reticent.dataset import Dataset
-from reticent.encoding import fit_encoding
-from reticent.errors import ConfigError, ModelError
+from reticent.encoding import Encoding, fit_encoding
+from reticent.errors import ConfigError, ModelError, kind_and_place
 from reticent.schema import Schema
 from reticent.target import Target
 from reticent.targets.local import Local, local, positions
@@ -47,23 +46,29 @@ class Trainer:
     classes: NDArray[Any] | None = None
 
     def __call__(self, rows: Dataset, seed: int) -> Target:
-        """Train a model on rows and return it as a target.
+        """Train a model on rows and return it as a target."""
+        return self.wrapped(self.fitted(rows, seed), rows)
+
+    def fitted(self, rows: Dataset, seed: int) -> Any:
+        """Train a model on rows: what another process can do and send back.
 
         Raises
         ------
         ModelError : the estimator raised. Its message may quote a record, so its kind is told.
         """
-        labels = rows[self.schema.label]
         frame = rows.select(self.schema.inputs).frame()
         try:
-            model = self.fit(frame, labels, seed)
+            return self.fit(frame, rows[self.schema.label], seed)
         except Exception as error:  # noqa: BLE001 (an estimator can raise anything)
             raise ModelError(
                 f"a model like the target, trained on {len(rows)} people",
                 f"its estimator raised {kind_and_place(error)}",
                 "Check that it can be fitted to the auxiliary data, or pass another one: train=",
             ) from None
-        return in_classes(local(model, self.schema.inputs, labels), self.classes)
+
+    def wrapped(self, model: Any, rows: Dataset) -> Target:
+        """Return a model that was trained on rows as a target."""
+        return in_classes(local(model, self.schema.inputs, rows[self.schema.label]), self.classes)
 
     @property
     def knob(self) -> str | None:
@@ -162,17 +167,6 @@ def _in_classes(forest: Forest, spread: Callable[[Any], NDArray[np.float64]]) ->
     return Forest(forest.at, read)
 
 
-def kind_and_place(error: BaseException) -> str:
-    """Name an exception's kind and the line it came from, never its text, which may quote a row."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    name = type(error).__name__
-    if trace is None:
-        return name
-    return f"{name} at {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
-
-
 def _fit_of(blank: Any) -> Fit:
     from sklearn.base import clone
 
@@ -194,20 +188,35 @@ def _surrogate(regressor: bool) -> Fit:
         encode = fit_encoding(rows, rows.names)
         kind = RandomForestRegressor if regressor else RandomForestClassifier
         forest = kind(random_state=seed).fit(encode(rows), labels)
-        ask = forest.predict if regressor else forest.predict_proba
-        return _StandIn(lambda asked: ask(encode(_as_dataset(asked))), regressor, forest)
+        return _Numbers(encode, forest) if regressor else _Classes(encode, forest)
 
     return fit
 
 
-class _StandIn:
-    """A fitted stand-in with an estimator's face."""
+@dataclass(frozen=True, slots=True)
+class _Numbers:
+    """A fitted stand-in with a regressor's face."""
 
-    def __init__(self, ask: Callable[[Any], Any], regressor: bool, forest: Any) -> None:
-        if regressor:
-            self.predict = ask
-        else:
-            self.predict_proba, self.classes_ = ask, forest.classes_
+    encode: Encoding
+    forest: Any
+
+    def predict(self, asked: Any) -> Any:
+        return self.forest.predict(self.encode(_as_dataset(asked)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Classes:
+    """A fitted stand-in with a classifier's face."""
+
+    encode: Encoding
+    forest: Any
+
+    @property
+    def classes_(self) -> Any:
+        return self.forest.classes_
+
+    def predict_proba(self, asked: Any) -> Any:
+        return self.forest.predict_proba(self.encode(_as_dataset(asked)))
 
 
 def _as_dataset(frame: Any) -> Dataset:

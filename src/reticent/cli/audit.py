@@ -34,7 +34,8 @@ OUTPUTS = ("evidence.json", "report.html")
 @click.option("--backend", help="Joblib backend that trains the shadow models: loky, ray, dask.")
 @click.option("--out", type=click.Path(path_type=Path), default=OUT, show_default=True,
               help="Folder for report.html and evidence.json.")  # fmt: skip
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
+              help="Everything random follows from it.")  # fmt: skip
 @click.option("--self-test", "with_self_test", is_flag=True,
               help="The instrument's known-answer test; alone it needs no project.")  # fmt: skip
 @click.option("--no-canaries", is_flag=True, help="Do not retrain the model with coins.")

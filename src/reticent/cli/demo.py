@@ -43,7 +43,8 @@ DEFAULT = "default forest"
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path), default=OUT, show_default=True,
               help="Folder for report.html and evidence.json.")  # fmt: skip
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
+              help="Everything random follows from it.")  # fmt: skip
 @common
 def command(out: Path, seed: int, as_json: bool, quiet: bool) -> int:
     """Train a model on a real survey, recover what its people kept to themselves, defend it.

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from reticent.audit.case import Case
-from reticent.audit.train import kind_and_place
 from reticent.cli.project import Project, key
 from reticent.cli.shown import typed_again
 from reticent.column import is_numeric, unique
@@ -20,6 +19,7 @@ from reticent.errors import (
     ModelError,
     ReticentError,
     UntrustedModelError,
+    kind_and_place,
     nearest,
 )
 from reticent.evidence import fingerprint

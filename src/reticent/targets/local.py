@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from reticent.column import Column, is_numeric, places, plain, unique
 from reticent.dataset import Dataset
-from reticent.errors import ModelError
+from reticent.errors import ModelError, kind_and_place
 from reticent.target import Answer, Leaves, Reveals
 from reticent.targets.trees import Forest, forest_of
 
@@ -92,7 +91,7 @@ def told_by(predict: Callable[[Any], Any], rows: Dataset) -> NDArray[Any]:
         return np.asarray(predict(rows.frame()))
     except Exception as error:  # noqa: BLE001 (a model can raise anything)
         raise ModelError(
-            f"an answer to {len(rows)} rows", f"the model raised {_where(error)}",
+            f"an answer to {len(rows)} rows", f"the model raised {kind_and_place(error)}",
             "Check that it takes the columns " + ", ".join(rows.names),
         ) from None  # fmt: skip
 
@@ -187,16 +186,3 @@ def callable_target(function: Callable[[Any], Any], rows: Dataset, columns: list
     told = checked(told, len(first), None, numbers=False)
     named = bool((positions(told, classes) >= 0).all())
     return Local(function, columns, classes if named else None, function, gives_scores=False)
-
-
-def _where(error: BaseException) -> str:
-    """Name an exception's kind and the line it came from, never its text."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = (
-        ""
-        if trace is None
-        else (f" at {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}")
-    )
-    return f"{type(error).__name__}{place}"
