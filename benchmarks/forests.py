@@ -40,14 +40,19 @@ def gss() -> Table:
 
 
 def adult() -> Table:
-    """Adult: all seven values, as the literature prepares it, and a forest that generalizes."""
+    """Adult: all columns, without two that tell too much, and a forest that generalizes."""
     tables = {
         ADULT.name: _table(ADULT, ADULT_SPLITS),
         ADULT_MARRIED.name: _table(ADULT_MARRIED, ADULT_SPLITS, (*ATTACKS, *PUBLISHED)),
         f"the same, leaf size {LEAF}": _table(ADULT_MARRIED, ADULT_SPLITS, model=_leafy),
     }
     rows = [(name, *row) for name, table in tables.items() for row in table.rows]
-    return Table(("people", *HEAD), rows, (READ.format(ADULT_SPLITS),))
+    weight = (
+        "`fnlwgt`, a survey weight with 21,648 different values, is nearly a name, and a default "
+        "forest keeps people by it; `relationship` says who is a husband. Without the two, the "
+        "published attacks stay below imputation and this project's do not."
+    )
+    return Table(("people", *HEAD), rows, (READ.format(ADULT_SPLITS), weight))
 
 
 def _leafy(seed: int) -> Any:

@@ -91,8 +91,11 @@ def _adult() -> pd.DataFrame:
 
 @cache
 def _adult_married() -> pd.DataFrame:
-    """Adult as attacked in the literature: married or not, without ``relationship``."""
-    frame = _adult().drop(columns="relationship")
+    """Married or not, without ``relationship``, which says so, and without ``fnlwgt``.
+
+    ``fnlwgt``, a survey weight of 21,648 values, is nearly a name: a forest keeps people by it.
+    """
+    frame = _adult().drop(columns=["relationship", "fnlwgt"])
     married = frame["marital_status"].str.startswith("Married")
     return frame.assign(marital_status=np.where(married, "married", "single"))
 
@@ -102,5 +105,8 @@ STEAK = People("FiveThirtyEight steak survey", _steak, "steak_prep", "cheated")
 GSS = People("General Social Survey", _gss, "hapmar", "xmovie")
 ADULT = People("Adult, marital status (7 values)", _adult, "income", "marital_status")
 ADULT_MARRIED = People(
-    "Adult, married or not, no `relationship`", _adult_married, "income", "marital_status"
+    "Adult, married or not, no `relationship`, no `fnlwgt`",
+    _adult_married,
+    "income",
+    "marital_status",
 )

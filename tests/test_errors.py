@@ -54,3 +54,13 @@ def test_nearest_names_a_known_word_or_nothing(typed: str, said: str) -> None:
 
 def test_nearest_of_no_words_is_nothing() -> None:
     assert nearest("age", []) == ""
+
+
+def test_errors_travel_between_processes() -> None:
+    import pickle
+
+    for error in (DataError("a", "b", "c"), MissingExtraError("the model", "onnx", "serve")):
+        again = pickle.loads(pickle.dumps(error))
+        assert type(again) is type(error)
+        assert str(again) == str(error)
+        assert (again.asked, again.found, again.do) == (error.asked, error.found, error.do)

@@ -13,9 +13,9 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from desk import INPUTS, NAME, people, tree
-from reticent.audit.train import in_classes, kind_and_place, trainer
+from reticent.audit.train import in_classes, trainer
 from reticent.dataset import Dataset
-from reticent.errors import ConfigError, ModelError
+from reticent.errors import ConfigError, ModelError, kind_and_place
 from reticent.schema import Schema
 from reticent.target import Reveals
 from reticent.targets.local import Local, local
