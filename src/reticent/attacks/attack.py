@@ -61,6 +61,8 @@ class Attack(Protocol):
 def obstacle(attack: Attack, target: Target, known: Known) -> str | None:
     """Say why an attack cannot be run here, or nothing."""
     lacking = attack.needs & ~target.reveals
+    if target.classes is None and target.reveals & Reveals.LABEL:
+        lacking &= ~Reveals.SCORES  # a regressor's value is all that it could tell
     if lacking:
         names = " and ".join(flag.name or "" for flag in lacking)
         return f"the target does not reveal {names}"
