@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 
 from reticent import stats
 from reticent.attacks.attack import Guess
-from reticent.audit.canaries import NAME, SHARE, epsilon
+from reticent.audit.canaries import NAME, SHARE, by_person, epsilon
 from reticent.audit.case import Case
 from reticent.audit.options import BARE, Options
 from reticent.audit.run import audit
@@ -68,6 +68,23 @@ def test_a_model_that_cannot_be_trained_again_says_so() -> None:
     assert all(one.attack != NAME for one in found.findings)
     assert [one.attack for one in found.not_run] == [NAME]
     assert "train=" in found.not_run[0].reason
+
+
+def test_a_person_with_several_rows_has_one_coin_and_is_guessed_once() -> None:
+    scores = np.array([[0.0, 1.0], [0.0, -3.0], [0.0, 2.0], [0.0, 0.5]])
+    found = by_person(Guess(scores), np.array([1, 1, 0, 0])).scores
+    assert found.tolist() == [[0.0, 2.5], [0.0, -2.0]]
+    tables = [people(0, part).repeated(3) for part in ("members", "others", "public")]
+    whose = [np.tile(np.arange(400), 3) + 1000 * place for place in range(3)]
+    members, others, public = (t.replaced("who", w) for t, w in zip(tables, whose, strict=True))
+    forest = RandomForestClassifier(20, random_state=0)
+    forest.fit(members.without("label", "who").frame(), members["label"])
+    case = Case(model=forest, members=members, others=others, auxiliary=public, label="label",
+                sensitive="secret", person="who")  # fmt: skip
+    found_ = audit(case, {BARE: None}, QUICK)
+    coins = next(one for one in found_.findings if one.attack == NAME)
+    assert coins.members.auc.n == round(SHARE * 400)
+    assert coins.queries == 2 * 3 * round(SHARE * 400)
 
 
 class TestCoins:

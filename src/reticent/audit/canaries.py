@@ -41,11 +41,14 @@ class Tossed:
 
     Attributes
     ----------
-    stake : the members' rows with a coin. truth : (m,) which of the pair each got.
+    known : what the attacker holds about the members with a coin, behind a contract.
+    people : (m,) whose row each is. truth : (p,) which of the pair each person got.
+    sample : resamples of the people. hidden : the column, with the pair as its values.
     """
 
     target: Target
     known: Callable[[Guard], Known]
+    people: NDArray[np.intp]
     truth: NDArray[np.intp]
     sample: stats.Resamples
     hidden: Hidden
@@ -78,7 +81,7 @@ def _train(case: Prepared, hidden: Hidden, options: Options) -> Tossed:
         count=options.shadows, coins=coins, backend=options.backend,
     )  # fmt: skip
     even = np.zeros((len(case.auxiliary), 2))
-    errors = training_errors(target, case)
+    errors = training_errors(target, rows, case.label)
     mine = rows.take(stake)
 
     def known(guard: Guard) -> Known:
@@ -88,9 +91,10 @@ def _train(case: Prepared, hidden: Hidden, options: Options) -> Tossed:
             case.auxiliary, np.zeros((len(mine), 2)), shadows, errors=errors,
         )  # fmt: skip
 
-    people = np.unique(case.members_people[stake], return_inverse=True)[1]
-    sample = stats.resample(people, generator(options.seed, "bootstrap", NAME))
-    return Tossed(target, known, pair.codes(mine[hidden.column]), sample, pair)
+    _, first, people = np.unique(case.members_people[stake], return_index=True, return_inverse=True)
+    truth = pair.codes(mine[hidden.column])[first]
+    sample = stats.resample(np.arange(len(truth)), generator(options.seed, "bootstrap", NAME))
+    return Tossed(target, known, people, truth, sample, pair)
 
 
 def _pair(hidden: Hidden, case: Prepared) -> NDArray[np.generic]:
@@ -116,7 +120,7 @@ def _guess(case: Prepared, view: View, coined: Tossed, options: Options) -> Cont
     best = max(able, key=lambda name: rank[name])
     meter = Metered(target)
     rng = generator(options.seed, NAME, view.name, coined.hidden.column, best)
-    guess = named(best).guess(meter, known, rng)
+    guess = by_person(named(best).guess(meter, known, rng), coined.people)
     people = Judged(coined.truth, None, coined.sample, 2, 1, coined.hidden)
     hit = scored(guess, people)
     right = int((guess.scores.argmax(axis=1) == coined.truth).sum())
@@ -126,6 +130,18 @@ def _guess(case: Prepared, view: View, coined: Tossed, options: Options) -> Cont
     )  # fmt: skip
     p = stats.binomial_p(right, len(coined.truth))
     return Contrast(finding, hit.auc - 0.5, None, people.fewest, exact=p)
+
+
+def by_person(guess: Guess, people: NDArray[np.intp]) -> Guess:
+    """Add up what is said about each person's rows: one coin is one guess, so the test is exact.
+
+    Parameters
+    ----------
+    guess : about (m) rows. people : (m,) codes 0..p-1 of whose they are.
+    """
+    scores = np.zeros((int(people.max()) + 1, guess.scores.shape[1]))
+    np.add.at(scores, people, guess.scores)
+    return Guess(scores)
 
 
 def _with_epsilon(

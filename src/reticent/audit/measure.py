@@ -94,10 +94,10 @@ class View:
     errors: Floats | None
 
 
-def training_errors(target: Target, case: Prepared) -> Floats:
+def training_errors(target: Target, members: Dataset, label: str) -> Floats:
     """What a model's makers publish of its training error: counts, or its width (1, 1)."""
-    told = target.members if isinstance(target, Recorded) else target.ask(case.members)
-    labels = case.members[case.label]
+    told = target.members if isinstance(target, Recorded) else target.ask(members)
+    labels = members[label]
     if target.classes is None:
         assert told.value is not None
         return np.array([[np.std(labels.astype(float) - told.value)]])

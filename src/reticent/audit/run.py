@@ -179,7 +179,9 @@ def _view(case: Prepared, name: str, contract: Contract | None, options: Options
     guard = guard_of(case, contract, options)
     target = guard(case.target)
     digest = "" if contract is None else contract.digest
-    return View(name, digest, target, guard, (), training_errors(case.target, case))
+    return View(
+        name, digest, target, guard, (), training_errors(case.target, case.members, case.label)
+    )
 
 
 def guard_of(case: Prepared, contract: Contract | None, options: Options) -> Guard:
