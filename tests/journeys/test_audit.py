@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -204,10 +203,12 @@ def test_stopped_midway_it_leaves_what_was_there(desk: Desk) -> None:
     out = desk.folder / "reticent-out"
     before = {path: path.read_bytes() for path in out.iterdir()}
     with subprocess.Popen(
-        [*COMMAND, "audit", "reticent.toml"], cwd=desk.folder, env=ENVIRONMENT, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        [*COMMAND, "audit", "reticent.toml", "--self-test"], cwd=desk.folder, env=ENVIRONMENT,
+        text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     ) as run:  # fmt: skip
-        time.sleep(6)
+        # The first line of progress: it is at work, and the self-test alone takes seconds more.
+        assert run.stderr is not None
+        assert run.stderr.readline().startswith("[")
         assert run.poll() is None
         run.send_signal(signal.SIGINT)
         told, said = run.communicate(timeout=60)

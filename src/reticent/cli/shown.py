@@ -16,7 +16,7 @@ import click
 
 from reticent.errors import ConfigError
 
-PLAIN_SECONDS = 5.0  # between two lines of progress where there is no terminal
+PLAIN_SECONDS = 2.0  # between two lines of progress where there is no terminal
 Tell = Callable[[int, int, str], None]
 
 
