@@ -103,3 +103,14 @@ def test_a_shadow_is_seen_without_its_hidden_column_or_its_own_people() -> None:
     view = as_known(one, known(people(1), people(2)))
     assert "hidden" not in view.rows.columns
     assert view.auxiliary is one.rest
+
+
+def test_a_value_that_never_changes_the_answer_is_asked_about_once() -> None:
+    held = known(people(1), people(2, values=3))
+    answer = Scripted(lambda asked: asked["age"] > 0, ignores=frozenset({"hidden"}))
+    told = sweep(answer, held, RNG)
+    assert answer.asked == N
+    assert told.scores is not None
+    assert told.scores.shape == (N, 3, 2)
+    assert (told.scores[:, :, 1] == (held.rows["age"] > 0)[:, None]).all()
+    assert told.answered.shape == (N, 3)

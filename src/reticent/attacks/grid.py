@@ -38,10 +38,20 @@ class Sweep:
 
 
 def sweep(target: Target, known: Known, rng: np.random.Generator) -> Sweep:
-    """Ask about every candidate value for each person, all other columns as known."""
-    rows = complete(target, known, rng)
-    grid = over_values(rows, known.hidden)
-    return _fold(target.ask(grid), len(known.rows), len(known.hidden.values), target)
+    """Ask about every candidate value for each person, all other columns as known.
+
+    Where a contract averages over the hidden column all values get one answer, so it is asked once.
+    """
+    rows, k = complete(target, known, rng), len(known.hidden.values)
+    if known.hidden.column in target.ignores:
+        once = _fold(target.ask(rows), len(known.rows), 1, target)
+        parts = (once.scores, once.votes, once.value, once.answered)
+        scores, votes, value, answered = (
+            None if part is None else np.repeat(part, k, axis=1) for part in parts
+        )
+        assert answered is not None
+        return Sweep(scores, votes, value, answered)
+    return _fold(target.ask(over_values(rows, known.hidden)), len(known.rows), k, target)
 
 
 def over_values(rows: Dataset, hidden: Hidden) -> Dataset:
