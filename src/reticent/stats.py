@@ -63,16 +63,27 @@ def auc(sample: Resamples, scores: Floats, positive: NDArray[np.bool_]) -> Float
     scores : (n,) higher means positive. positive : (n,) the truth.
     """
     order = np.argsort(scores, kind="stable")
-    ranked = scores[order]
     weights = sample.weights[order].astype(np.float32)
-    starts = np.flatnonzero(np.concatenate([[True], ranked[1:] != ranked[:-1]]))
-    truth = positive[order][:, None]
-    right = np.add.reduceat(weights * truth, starts, axis=0)
-    wrong = np.add.reduceat(weights * ~truth, starts, axis=0)
-    below = np.cumsum(wrong, axis=0, dtype=np.float64) - wrong / 2
+    starts, truth = _ties(scores[order]), positive[order][:, None]
+    right, wrong = _grouped(weights * truth, starts), _grouped(weights * ~truth, starts)
+    # Single precision holds whole and half counts exactly up to 2**23 people.
+    below = np.cumsum(wrong, axis=0, dtype=np.float32 if len(order) < 2**23 else np.float64)
+    below -= wrong / 2
     pairs = right.sum(axis=0, dtype=np.float64) * wrong.sum(axis=0, dtype=np.float64)
-    area = np.einsum("gb,gb->b", right, below)
+    area = np.multiply(right, below, dtype=np.float64).sum(axis=0)
     return _ratio(area, pairs, np.nan)
+
+
+def _ties(ranked: Floats) -> Codes:
+    """Where each run of equal scores begins."""
+    return np.flatnonzero(np.concatenate([[True], ranked[1:] != ranked[:-1]]))
+
+
+def _grouped(counts: NDArray[np.float32], starts: Codes) -> NDArray[np.float32]:
+    """Add up the counts of each run of equal scores; most scores have no equal."""
+    if len(starts) == len(counts):
+        return counts
+    return np.asarray(np.add.reduceat(counts, starts, axis=0))
 
 
 def macro_auc(sample: Resamples, scores: Floats, truth: Codes) -> Floats:
@@ -116,15 +127,23 @@ def precision_at(sample: Resamples, scores: Floats, positive: NDArray[np.bool_],
     attack that says the same of everybody scores the prevalence, in whatever order people stand.
     """
     order = np.argsort(-scores, kind="stable")
-    ranked = scores[order]
-    weights = sample.weights[order].astype(np.float32)
-    starts = np.flatnonzero(np.concatenate([[True], ranked[1:] != ranked[:-1]]))
-    tied = np.add.reduceat(weights, starts, axis=0).astype(np.float64)
-    right = np.add.reduceat(weights * positive[order][:, None], starts, axis=0)
-    taken = np.ceil(share * tied.sum(axis=0))
+    taken = np.ceil(share * sample.weights.sum(axis=0, dtype=np.float64))
+    order = _top(order, scores, sample, taken)
+    weights, starts = sample.weights[order].astype(np.float32), _ties(scores[order])
+    tied = _grouped(weights, starts).astype(np.float64)
+    right = _grouped(weights * positive[order][:, None], starts)
     inside = np.clip(taken - (np.cumsum(tied, axis=0) - tied), 0, tied)
     hits = np.divide(inside * right, tied, out=np.zeros_like(tied), where=tied > 0)
     return np.asarray(hits.sum(axis=0) / np.maximum(taken, 1))
+
+
+def _top(order: Codes, scores: Floats, sample: Resamples, taken: Floats) -> Codes:
+    """Keep the first people of an order, enough for every draw, with all who tie with the last."""
+    first = min(2 * int(taken[0]) + 50, len(order)) - 1
+    last = int(np.searchsorted(-scores[order], -scores[order[first]], side="right"))
+    rows = order[:last]
+    enough = bool((sample.weights[rows].sum(axis=0, dtype=np.int64) >= taken).all())
+    return rows if enough else order
 
 
 def macro_precision_at(sample: Resamples, scores: Floats, truth: Codes, rarest: int) -> Floats:
