@@ -67,8 +67,8 @@ def auc(sample: Resamples, scores: Floats, positive: NDArray[np.bool_]) -> Float
     starts, truth = _ties(scores[order]), positive[order][:, None]
     right, wrong = _grouped(weights * truth, starts), _grouped(weights * ~truth, starts)
     # Single precision holds whole and half counts exactly up to 2**23 people.
-    exact = np.float32 if len(order) < 2**23 else np.float64
-    below = np.cumsum(wrong, axis=0, dtype=exact) - wrong / 2
+    exact: type[np.floating] = np.float32 if len(order) < 2**23 else np.float64
+    below = np.cumsum(wrong.astype(exact, copy=False), axis=0) - wrong / 2
     pairs = right.sum(axis=0, dtype=np.float64) * wrong.sum(axis=0, dtype=np.float64)
     area = np.multiply(right, below, dtype=np.float64).sum(axis=0)
     return _ratio(area, pairs, np.nan)
