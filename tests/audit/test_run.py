@@ -133,3 +133,12 @@ def test_shadows_can_be_handed_to_a_joblib_backend(evidence: Evidence) -> None:
     here = audit(case, {BARE: None}, QUICK)
     there = audit(case, {BARE: None}, replace(QUICK, backend="threading"))
     assert here.findings == there.findings
+
+
+def test_progress_counts_up_to_its_total() -> None:
+    told: list[tuple[int, int]] = []
+    quick = replace(QUICK, canaries=True, advice=True,
+                    progress=lambda done, total, what: told.append((done, total)))  # fmt: skip
+    audit(planted(0), {BARE: None}, quick)
+    assert len({total for _, total in told}) == 1
+    assert [done for done, _ in told] == list(range(told[0][1]))

@@ -154,6 +154,8 @@ class Steps:
     def __init__(self, options: Options, case: Prepared, contracts: Mapping[str, object]) -> None:
         columns, attacks = len(case.schema.sensitive), len(options.names)
         self._total = 1 + columns + columns * len(contracts) * (attacks + 1 + options.canaries)
+        if options.advice and None in contracts.values():
+            self._total += columns * len(case.train.settings())
         self._done = 0
         self._tell = options.progress
 

@@ -47,7 +47,7 @@ DEFINITIONS: Final[tuple[tuple[str, str], ...]] = (
 MEANINGS: Final[dict[Verdict, str]] = {
     "leaks": "Answers of the model tell this attacker more than they could know without it.",
     "no_leak_found": "These attacks gained nothing that could be told from chance, and a gain as "
-    "large as the limit would very likely have been seen.",
+    "large as the limit would very likely have been seen or is outside the interval.",
     "underpowered": "There were too few people to see a leak as small as the limit: this is "
     "neither a leak nor its absence.",
     "not_applicable": "None of the attacks could be run against this view.",
