@@ -11,7 +11,8 @@ from reticent.attacks.grid import as_known
 from reticent.attacks.known import Known
 from reticent.target import Target
 
-WEIGHTS = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
+# Far enough that the best weight lies inside: memory of a hundred people deserves about 16.
+WEIGHTS = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0, 48.0)
 
 Floats = NDArray[np.float64]
 Likelihood = Callable[[Target, Known], Floats]
