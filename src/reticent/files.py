@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import importlib
+import re
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -14,6 +16,8 @@ import numpy as np
 from reticent.column import Column, absent, plain
 from reticent.dataset import Dataset
 from reticent.errors import DataError
+
+NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
 
 def read(path: Path) -> Dataset:
@@ -35,6 +39,43 @@ def read(path: Path) -> Dataset:
     if not len(rows):
         raise DataError(f"the table {path}", "it has no rows", "Give at least one row")
     return rows
+
+
+def read_people(path: Path) -> Dataset:
+    """Read a table of people; a csv file has to begin with its columns' names.
+
+    Raises
+    ------
+    DataError : columns without or with one and the same name, or numbers for names.
+    """
+    if path.suffix == ".csv" and path.is_file():
+        with path.open(encoding="utf-8", errors="replace", newline="") as file:
+            head = file.readline().lstrip("\ufeff")
+        delimiter = max(",;\t|", key=head.count)
+        names = [name.strip() for name in next(csv.reader([head], delimiter=delimiter), [])]
+        _check_header(names, path)
+    return read(path)
+
+
+def _check_header(names: list[str], path: Path) -> None:
+    numbers = [name for name in names if NUMBER.fullmatch(name)]
+    counted = [str(place + int(numbers[0] == "1")) for place in range(len(numbers))]
+    if numbers and numbers != counted:
+        raise DataError(
+            f"the header of {path}", "its first line holds numbers, not the columns' names",
+            "Write the names in the first line",
+        )  # fmt: skip
+    lower = [name.lower() for name in names]
+    twice = next((name for name in names if lower.count(name.lower()) > 1), None)
+    if twice:
+        raise DataError(
+            f"the header of {path}", f"two columns are named {twice!r}", "Give each its own name"
+        )
+    if "" in names:
+        raise DataError(
+            f"the header of {path}", "a column has no name",
+            "Name it, or leave it out: DataFrame.to_csv(..., index=False)",
+        )  # fmt: skip
 
 
 def _read_table(path: Path) -> Dataset:

@@ -127,3 +127,22 @@ class Schema(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def having(self, role: Role) -> list[str]:
         """Name the columns of one role, in the table's order."""
         return [name for name, found in self.roles.items() if found == role]
+
+    def candidates(self, column: str, line: str = "") -> tuple[Value, ...]:
+        """The public values to try for a hidden or marginalized column.
+
+        Parameters
+        ----------
+        line : of the project file, as an example of what is to be added.
+
+        Raises
+        ------
+        ConfigError : its domain has neither values nor bins; a person has to write them.
+        """
+        domain = self.domains.get(column)
+        if domain is None or domain.candidates is None:
+            raise ConfigError(
+                f"the candidates of {column!r}", "[domains] has neither its values nor its bins",
+                f"Add to [domains]: {line or f'{column} = {{values = [...], public = true}}'}",
+            )  # fmt: skip
+        return domain.candidates

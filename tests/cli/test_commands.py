@@ -16,12 +16,13 @@ import pytest
 from desk import AGE, NAME, Desk, people
 from reticent.attacks import ATTACKS
 from reticent.cli import TRACE, doctor, group, status
-from reticent.cli.loaded import domain_line, read_table
+from reticent.cli.loaded import domain_line
 from reticent.cli.project import key, load_project, quoted
 from reticent.cli.shown import progress, writable
 from reticent.dataset import Dataset
 from reticent.errors import ConfigError, DataError
 from reticent.evidence import Check, SelfTest
+from reticent.files import read_people
 
 
 def test_every_attack_is_listed_and_explained(desk: Desk) -> None:
@@ -203,10 +204,10 @@ def test_headers(tmp_path: Path, head: str, passes: bool) -> None:
     path = tmp_path / "t.csv"
     path.write_text(f"{head}\n" + head.replace(",", "x,").replace(";", "x;") + "x\n")
     if passes:
-        assert len(read_table(path)) == 1
+        assert len(read_people(path)) == 1
     else:
         with pytest.raises(DataError, match="the header of"):
-            read_table(path)
+            read_people(path)
 
 
 def test_every_command_has_its_file() -> None:

@@ -10,13 +10,14 @@ from typing import Any
 import click
 import msgspec
 
-from reticent.cli.loaded import MOST_VALUES, load_vouched, read_table
+from reticent.cli.loaded import MOST_VALUES, load_vouched
 from reticent.cli.project import key, quoted
 from reticent.cli.shown import common, trusting, writable
 from reticent.column import Column, is_missing, is_numeric
 from reticent.dataset import Dataset
 from reticent.errors import ConfigError, DataError, ModelError
 from reticent.evidence import write
+from reticent.files import read_people
 from reticent.targets.load import RUNS_CODE, digest
 from reticent.targets.onnx import input_names
 
@@ -52,7 +53,7 @@ def command(
             f"the project file {out}", "it is there already", "Give another: --out NAME"
         )
     writable(out.parent)
-    rows = read_table(data)
+    rows = read_people(data)
     if others is not None:
         _check_others(rows, others)
     wanted = _wanted(model, trust_pickle)
@@ -71,7 +72,7 @@ def command(
 
 
 def _check_others(rows: Dataset, others: Path) -> None:
-    there = read_table(others).names
+    there = read_people(others).names
     if missing := [name for name in rows.names if name not in there]:
         raise DataError(
             f"the table {others}", f"it lacks the columns {', '.join(missing)}",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import re
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -17,19 +15,16 @@ from reticent.errors import (
     ConfigError,
     DataError,
     ModelError,
-    ReticentError,
     UntrustedModelError,
-    kind_and_place,
     nearest,
 )
 from reticent.evidence import fingerprint
-from reticent.files import read
+from reticent.files import read_people
 from reticent.schema import Schema
 from reticent.targets.answers_file import recorded
 from reticent.targets.load import RUNS_CODE, digest, load_estimator
 from reticent.targets.onnx import load_onnx
 
-NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 MOST_VALUES = 20  # a number with more values than this is described by bins
 
 
@@ -83,44 +78,7 @@ def _tables(project: Project) -> dict[str, Dataset]:
                 f"[data].{first} and [data].{second} as different people",
                 "they are one and the same file", f"Give {second} other people",
             )  # fmt: skip
-    return {table: read_table(path) for table, path in paths.items()}
-
-
-def read_table(path: Path) -> Dataset:
-    """Read a table; of a csv file, check first that its first line is a header.
-
-    Raises
-    ------
-    DataError : columns without or with one and the same name, or numbers for names.
-    """
-    if path.suffix == ".csv" and path.is_file():
-        with path.open(encoding="utf-8", errors="replace", newline="") as file:
-            head = file.readline().lstrip("\ufeff")
-        delimiter = max(",;\t|", key=head.count)
-        names = [name.strip() for name in next(csv.reader([head], delimiter=delimiter), [])]
-        _check_header(names, path)
-    return read(path)
-
-
-def _check_header(names: list[str], path: Path) -> None:
-    numbers = [name for name in names if NUMBER.fullmatch(name)]
-    counted = [str(place + int(numbers[0] == "1")) for place in range(len(numbers))]
-    if numbers and numbers != counted:
-        raise DataError(
-            f"the header of {path}", "its first line holds numbers, not the columns' names",
-            "Write the names in the first line",
-        )  # fmt: skip
-    lower = [name.lower() for name in names]
-    twice = next((name for name in names if lower.count(name.lower()) > 1), None)
-    if twice:
-        raise DataError(
-            f"the header of {path}", f"two columns are named {twice!r}", "Give each its own name"
-        )
-    if "" in names:
-        raise DataError(
-            f"the header of {path}", "a column has no name",
-            "Name it, or leave it out: DataFrame.to_csv(..., index=False)",
-        )  # fmt: skip
+    return {table: read_people(path) for table, path in paths.items()}
 
 
 def _check_domains(schema: Schema, members: Dataset, project: Project) -> None:
@@ -133,12 +91,7 @@ def _check_domains(schema: Schema, members: Dataset, project: Project) -> None:
                 f"the model has no such column{nearest(column, schema.inputs)}",
                 f"Use one of: {', '.join(schema.inputs)}",
             )  # fmt: skip
-        domain = schema.domains.get(column)
-        if domain is None or domain.candidates is None:
-            raise ConfigError(
-                f"the candidates of {column!r}", "[domains] has neither its values nor its bins",
-                f"Add to [domains]: {domain_line(column, members)}",
-            )  # fmt: skip
+        schema.candidates(column, domain_line(column, members))
 
 
 def domain_line(column: str, rows: Dataset) -> str:
@@ -204,10 +157,3 @@ def load_vouched(path: Path, trust_pickle: str | None) -> Any:
         raise UntrustedModelError(
             error.asked, error.found, f"If you made this file, type: {line}"
         ) from None
-    except ReticentError:
-        raise
-    except Exception as error:  # noqa: BLE001 (a pickle can raise anything)
-        raise ModelError(
-            f"the model {path}", f"it cannot be read ({kind_and_place(error)})",
-            "Save it again, with the versions of the packages that are installed here",
-        ) from None  # fmt: skip

@@ -249,21 +249,13 @@ def _coarse(
 
 
 def _candidates(names: Sequence[str], schema: Schema, target: Target) -> dict[str, Sequence[Value]]:
-    found: dict[str, Sequence[Value]] = {}
     for name in names:
         if name not in target.columns:
             raise ConfigError(
                 f"marginalize {name!r}", "the model has no such column",
                 f"Use one of: {', '.join(target.columns)}",
             )  # fmt: skip
-        domain = schema.domains.get(name)
-        if domain is None or domain.candidates is None:
-            raise ConfigError(
-                f"marginalize {name!r}", "its domain has neither values nor bins",
-                f'Add to [domains]: {name} = {{values = [...], public = true}}',
-            )  # fmt: skip
-        found[name] = domain.candidates
-    return found
+    return {name: schema.candidates(name) for name in names}
 
 
 def _dtype(values: Sequence[Value]) -> Any:

@@ -11,7 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reticent.errors import MissingExtraError, ModelError, UntrustedModelError
+from reticent.errors import (
+    MissingExtraError,
+    ModelError,
+    ReticentError,
+    UntrustedModelError,
+    kind_and_place,
+)
 
 RUNS_CODE = (".pkl", ".pickle", ".joblib")
 REVIEWED = (  # types that skops does not vouch for: trees are checked, a Bunch is a dict
@@ -55,24 +61,25 @@ def load_estimator(path: Path, trust_pickle: str | None = None) -> Any:
     if path.suffix == ".skops":
         return _skops(path)
     if path.suffix in (".ubj", ".json"):
-        return _booster(path, lambda: _import("xgboost", path).Booster(model_file=path))
+        return _told(path, lambda: _import("xgboost", path).Booster(model_file=path))
     if path.suffix == ".txt":
-        return _booster(path, lambda: _import("lightgbm", path).Booster(model_file=str(path)))
+        return _told(path, lambda: _import("lightgbm", path).Booster(model_file=str(path)))
     raise ModelError(
         f"the model {path}", f"{path.suffix or 'no suffix'} is not read here",
         f"Give one of: {', '.join(SUFFIXES)}",
     )  # fmt: skip
 
 
-def _booster(path: Path, read: Callable[[], Any]) -> Any:
+def _told(path: Path, read: Callable[[], Any]) -> Any:
+    """Read a model with its library, and tell in one form that it could not."""
     try:
         return read()
-    except ModelError:
+    except ReticentError:
         raise
-    except Exception as error:  # noqa: BLE001 (each library has its own)
+    except Exception as error:  # noqa: BLE001 (each library has its own, and a pickle any)
         raise ModelError(
-            f"the model {path}", f"its library cannot read it ({type(error).__name__})",
-            "Save it again",
+            f"the model {path}", f"it cannot be read ({kind_and_place(error)})",
+            "Save it again, with the versions of the packages that are installed here",
         ) from None  # fmt: skip
 
 
@@ -95,7 +102,7 @@ def _vouched(path: Path, found: str, trust_pickle: str | None) -> Any:
             f"the model {path}", "it changed while it was checked", "Find out who writes to it"
         )
     # From memory: what was hashed is what is read, whoever swaps the file in between.
-    return joblib.load(io.BytesIO(content))
+    return _told(path, lambda: joblib.load(io.BytesIO(content)))
 
 
 def _skops(path: Path) -> Any:
@@ -103,21 +110,15 @@ def _skops(path: Path) -> Any:
         from skops import io as skops_io
     except ImportError:
         raise MissingExtraError(f"the model {path.name}", "skops", "serve") from None
-    try:
-        found = skops_io.get_untrusted_types(file=path)
-        unknown = [name for name in found if name not in REVIEWED]
-        model = (
-            None if unknown else skops_io.load(path, trusted=[n for n in found if n in REVIEWED])
-        )
-    except Exception as error:  # noqa: BLE001 (a crafted file can raise anything)
-        raise ModelError(
-            f"the model {path}", f"skops cannot read it ({type(error).__name__})", "Save it again"
-        ) from None
+    content = path.read_bytes()  # read once: what was looked at is what is loaded
+    found = _told(path, lambda: skops_io.get_untrusted_types(data=content))
+    unknown = [name for name in found if name not in REVIEWED]
     if unknown:
         raise UntrustedModelError(
             f"the model {path}", f"it holds types that nobody reviewed: {', '.join(unknown)}",
             "Save it as ONNX, or without those steps",
         )  # fmt: skip
+    model = _told(path, lambda: skops_io.loads(content, trusted=found))
     check_trees(model, path)
     return model
 
