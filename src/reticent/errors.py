@@ -5,6 +5,7 @@
     ├── DataError            a table: a file, a column, a value
     ├── ModelError           a model that cannot be loaded or asked
     │   └── UntrustedModelError   a file that could run code when it is read
+    ├── StoreError           state that cannot be read or written: whoever meets it refuses
     └── MissingExtraError    an optional dependency
 
 Every message has three parts: what was asked, what was found, what to do.
@@ -49,6 +50,10 @@ class ModelError(ReticentError):
 
 class UntrustedModelError(ModelError):
     """The model file can run code when it is read, and nobody vouched for it."""
+
+
+class StoreError(ReticentError):
+    """Where state lives cannot be reached, is full, or holds what it should not."""
 
 
 class MissingExtraError(ReticentError):
