@@ -14,7 +14,7 @@ TOKEN_BYTES = 16
 WHOLE = "*"  # the column of a project that hides none: the whole row is the record
 
 
-class QueryEvent(msgspec.Struct, frozen=True, array_like=True):
+class QueryEvent(msgspec.Struct, frozen=True, array_like=True, tag="query"):
     """One answered or refused request; each of its rows is a query.
 
     Attributes
@@ -51,3 +51,28 @@ class QueryEvent(msgspec.Struct, frozen=True, array_like=True):
             )
             for s in starts
         ]
+
+
+class Erasure(msgspec.Struct, frozen=True, array_like=True, tag="erasure"):
+    """Entries of the journal were erased: how many, from before when, and by which rule."""
+
+    at: float
+    entries: int
+    before: float
+    rule: str
+
+
+class Alert(msgspec.Struct, frozen=True):
+    """One detection.
+
+    Attributes
+    ----------
+    caller : token of the principal. query : 0-based position in that caller's own sequence.
+    detector, reason : which one, and why in words. promise : how often it is wrong.
+    """
+
+    caller: bytes
+    query: int
+    detector: str
+    reason: str
+    promise: str

@@ -91,7 +91,7 @@ def _read_table(path: Path) -> Dataset:
             f"Check that it is a {path.suffix[1:]} file with one header line",
         ) from None  # fmt: skip
     columns = {name: plain(np.ma.asarray(values), name) for name, values in found.items()}
-    return Dataset(columns, _empty_like(columns))
+    return Dataset(columns, empty_like(columns))
 
 
 def _csv(memory: Any, path: Path) -> Mapping[str, Column]:
@@ -140,8 +140,8 @@ def _read_arrays(path: Path) -> Dataset:
     return Dataset({**{f"x{i}": plain(flat[:, i]) for i in range(flat.shape[1])}, "y": plain(y)})
 
 
-def _empty_like(columns: Mapping[str, Column]) -> Any:
-    """Choose the frame kind for rows that came from a file: pandas, else polars, else none."""
+def empty_like(columns: Mapping[str, Column]) -> Any:
+    """Choose the frame kind for rows that came in none: pandas, else polars, else none."""
     empty = {name: column[:0] for name, column in columns.items()}
     for kind in ("pandas", "polars"):
         try:

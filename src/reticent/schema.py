@@ -124,6 +124,12 @@ class Schema(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """The model's columns: all but the label, the identifiers and the person."""
         return [name for name, role in self.roles.items() if role not in ("label", "identifier")]
 
+    @property
+    def precisions(self) -> dict[str, float]:
+        """The step to which each column is recorded, where its domain says so."""
+        steps = {name: domain.precision for name, domain in self.domains.items()}
+        return {name: step for name, step in steps.items() if step is not None}
+
     def having(self, role: Role) -> list[str]:
         """Name the columns of one role, in the table's order."""
         return [name for name, found in self.roles.items() if found == role]

@@ -14,8 +14,9 @@ from reticent.errors import ConfigError
 from reticent.randomness import generator
 from reticent.schema import Domain, Schema
 from reticent.target import Answer, Target
-from reticent.targets.contracted import behind, marginalize, noise
+from reticent.targets.contracted import behind, marginalize
 from reticent.targets.gate import fit_gate
+from reticent.targets.shape import noise
 
 KEY = b"n" * 32
 GENES = ["aa", "ab", "bb"]
@@ -125,7 +126,11 @@ def test_an_average_over_refusals_is_a_refusal() -> None:
 
 UNABLE: list[tuple[Contract, Schema, str]] = [
     (Contract(output="label", marginalize=("genes",)), GUEST_SCHEMA, "no such column"),
-    (Contract(output="label", marginalize=("city",)), GUEST_SCHEMA, "neither values nor bins"),
+    (
+        Contract(output="label", marginalize=("city",)),
+        GUEST_SCHEMA,
+        "neither its values nor its bins",
+    ),
     (Contract(output="label", abstain=Abstain(honest=0.9)), GUEST_SCHEMA, "no gate"),
     (
         Contract(output="label", marginalize=("age",)),

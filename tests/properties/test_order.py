@@ -12,8 +12,9 @@ from people import GUEST_SCHEMA, Toy, guests, same
 from reticent.contract import OUTPUTS, Abstain, Contract, Noise, Output
 from reticent.randomness import generator
 from reticent.target import Answer, Reveals, Target
-from reticent.targets.contracted import abstain, behind, cut, marginalize, noise
+from reticent.targets.contracted import abstain, behind, marginalize
 from reticent.targets.gate import fit_gate
+from reticent.targets.shape import cut, noise
 
 KEY = b"n" * 32
 ROWS = guests(60, seed=1)

@@ -20,7 +20,7 @@ from reticent.attacks import named
 from reticent.attacks.attack import Guess, obstacle
 from reticent.attacks.known import Hidden, Known
 from reticent.audit.case import Prepared
-from reticent.audit.measure import Guard, Subject, View, rehearse, training_errors
+from reticent.audit.measure import Guard, Subject, View, guessed, rehearse, training_errors
 from reticent.audit.options import Options
 from reticent.audit.score import Contrast, Judged, scored
 from reticent.audit.shadows import Coins, shadows_of, train_shadows
@@ -29,7 +29,7 @@ from reticent.evidence import NotRun
 from reticent.finding import Finding, Rate, Score
 from reticent.randomness import generator, subseed
 from reticent.target import Target
-from reticent.targets.wrap import Metered, Remembered
+from reticent.targets.wrap import Remembered
 
 SHARE = 0.2  # of the members who get a coin: accuracy on fresh people moved by at most .01
 NAME = "canaries"
@@ -118,15 +118,15 @@ def _guess(case: Prepared, view: View, coined: Tossed, options: Options) -> Cont
         return Contrast(msgspec.structs.replace(blank, reason=reason), None, None, 0)
     rank = rehearse(able, known, known.shadows, options.seed)
     best = max(able, key=lambda name: rank[name])
-    meter = Metered(target)
     rng = generator(options.seed, NAME, view.name, coined.hidden.column, best)
-    guess = by_person(named(best).guess(meter, known, rng), coined.people)
+    told, queries = guessed(best, target, known, rng)
+    guess = by_person(told, coined.people)
     people = Judged(coined.truth, None, coined.sample, 2, 1, coined.hidden)
     hit = scored(guess, people)
     right = int((guess.scores.argmax(axis=1) == coined.truth).sum())
     finding = msgspec.structs.replace(
         blank, members=_with_epsilon(hit.score, guess, coined, case, view, options),
-        queries=meter.queries, reason=best, verdict="underpowered",
+        queries=queries, reason=best, verdict="underpowered",
     )  # fmt: skip
     p = stats.binomial_p(right, len(coined.truth))
     return Contrast(finding, hit.auc - 0.5, None, people.fewest, exact=p)

@@ -26,7 +26,7 @@ from reticent.randomness import generator, subseed
 from reticent.target import Answer, Target
 from reticent.targets.answers_file import Recorded
 from reticent.targets.local import positions
-from reticent.targets.wrap import Metered, Remembered
+from reticent.targets.wrap import Metered, Remembered, fresh
 
 Floats = NDArray[np.float64]
 Guard = Callable[[Target], Target]
@@ -129,17 +129,14 @@ def measure(
     found: dict[str, Contrast] = {}
     for name in attacks:
         step(f"{view.name}: {name} on {subject.hidden.column}")
-        attack = named(name)
-        reason = obstacle(attack, target, seen[0])
+        reason = obstacle(named(name), target, seen[0])
         if reason is not None:
             found[name] = _not_applicable(view, subject, name, reason)
             continue
         # Both sides draw alike: a difference between them is never the attack's own chance.
         draws = (view.name, subject.hidden.column, name)
-        meter = Metered(target)
-        on_members = attack.guess(meter, seen[0], generator(seed, *draws))
-        queries = meter.queries
-        on_others = attack.guess(meter, seen[1], generator(seed, *draws))
+        on_members, queries = guessed(name, target, seen[0], generator(seed, *draws))
+        on_others, _ = guessed(name, target, seen[1], generator(seed, *draws))
         found[name] = contrast(view, subject, name, on_members, on_others, queries,
                                case.knows(subject.hidden.column))  # fmt: skip
     able = [name for name in found if found[name].advantage is not None]
@@ -147,6 +144,18 @@ def measure(
     rank = rehearse(able, seen[0], shadows, seed)
     order = sorted(found, key=lambda name: (-rank.get(name, 0.0), name))
     return [found[name] for name in order[:1]] + [found[name] for name in sorted(order[1:])]
+
+
+def guessed(name: str, target: Target, known: Known, rng: np.random.Generator) -> tuple[Guess, int]:
+    """Let one attack guess, and say how many queries that took.
+
+    It begins as a new principal, before the target and before every shadow: what another attack
+    tried is not counted against it.
+    """
+    shadows = [replace(shadow, target=fresh(shadow.target)) for shadow in known.shadows]
+    meter = Metered(fresh(target))
+    guess = named(name).guess(meter, replace(known, shadows=shadows), rng)
+    return guess, meter.queries
 
 
 def _known(
@@ -189,7 +198,7 @@ def rehearse(
         view = replace(as_known(shadow, known), shadows=[one for one in rest if len(one.truth)])
         once = stats.Resamples(np.ones((len(shadow.truth), 1), dtype=np.int16))
         for name in names:
-            guess = named(name).guess(shadow.target, view, generator(seed, "rehearse", name))
+            guess, _ = guessed(name, shadow.target, view, generator(seed, "rehearse", name))
             areas[name].append(float(stats.macro_auc(once, guess.scores, shadow.truth)[0]))
     return {name: float(np.nanmean(found)) if found else 0.0 for name, found in areas.items()}
 

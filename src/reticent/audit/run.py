@@ -14,12 +14,14 @@ from reticent import __version__
 from reticent.audit.advice import advise
 from reticent.audit.canaries import toss
 from reticent.audit.case import Case, Prepared
+from reticent.audit.live import UNTRAINED, in_place, notes, published, quietly, without_contract
 from reticent.audit.measure import Guard, Subject, View, measure, subject, training_errors
 from reticent.audit.options import Options
 from reticent.audit.score import Contrast, conclude
 from reticent.audit.shadows import ShadowModel, train_shadows
 from reticent.audit.utility import as_rate, loss, utility
 from reticent.contract import Contract, Policy
+from reticent.dataset import Dataset
 from reticent.errors import ConfigError
 from reticent.evidence import (
     Advice,
@@ -32,6 +34,8 @@ from reticent.evidence import (
     fingerprint,
 )
 from reticent.randomness import generator
+from reticent.schema import Schema
+from reticent.target import Target
 from reticent.targets.answers_file import Recorded
 from reticent.targets.contracted import behind
 from reticent.targets.gate import Gate, fit_gate
@@ -52,14 +56,21 @@ class Measured:
     advice: tuple[Advice, ...] = ()
 
 
-def audit(case: Case, contracts: Mapping[str, Contract | None], options: Options) -> Evidence:
+def audit(
+    case: Case,
+    contracts: Mapping[str, Contract | None],
+    options: Options,
+    live: Target | None = None,
+) -> Evidence:
     """Attack a case in each configuration and conclude.
 
     Parameters
     ----------
     contracts : configuration name to contract; None is the bare model.
+    live : an endpoint that is attacked in the model's place; shadows answer through the contract
+        that it is said to enforce.
     """
-    return conclude_all([examine(case.prepared(), contracts, options)], options)
+    return conclude_all([examine(case.prepared(), contracts, options, live=live)], options)
 
 
 def examine(
@@ -67,6 +78,7 @@ def examine(
     contracts: Mapping[str, Contract | None],
     options: Options,
     subjects: dict[str, Subject] | None = None,
+    live: Target | None = None,
 ) -> Measured:
     """Measure every attack on every sensitive column behind every contract.
 
@@ -74,10 +86,12 @@ def examine(
     ----------
     subjects : hidden column to its baseline, where the same people were examined before; what is
         missing is added.
+    live : an endpoint that is attacked in the model's place.
     """
+    options = options if live is None else quietly(options)
     tracked = Steps(options, case, contracts)
     # Contracts first: one that cannot hold is told before anything is trained.
-    bare = [_view(case, name, contract, options) for name, contract in contracts.items()]
+    bare = [_view(case, name, contract, options, live) for name, contract in contracts.items()]
     models = _shadows(case, options, tracked)
     views = [replace(view, models=models) for view in bare]
     contrasts: list[Contrast] = []
@@ -89,14 +103,16 @@ def examine(
     for view in views:
         for column in case.schema.sensitive:
             contrasts += measure(case, view, subjects[column], options.names, options.seed, tracked)
-    not_run: tuple[NotRun, ...] = ()
+    not_run: tuple[NotRun, ...] = () if live is None else (UNTRAINED,)
     if options.canaries:
         found, not_run = toss(case, views, subjects, options, tracked)
         contrasts = _beside(contrasts, found)
     advice = _advice(case, contrasts, contracts, subjects, options, tracked)
-    worth = [_worth(case, view, contracts[view.name], options.seed) for view in views]
+    itself = "the model itself" if live is None else "as the endpoint answers"
+    worth = [_worth(case, view, contracts[view.name], options.seed, itself) for view in views]
     about = _subjects(case, contracts)
-    return Measured(contrasts, worth, _notes(case, subjects), not_run, about,
+    told = _notes(case, subjects) + (() if live is None else notes(contracts))
+    return Measured(contrasts, worth, told, not_run, about,
                     Attacker(case.known, case.knows_label), advice)  # fmt: skip
 
 
@@ -171,19 +187,22 @@ def _shadows(case: Prepared, options: Options, step: Steps) -> list[ShadowModel]
                          count=options.shadows, backend=options.backend)  # fmt: skip
 
 
-def _view(case: Prepared, name: str, contract: Contract | None, options: Options) -> View:
+def _view(
+    case: Prepared, name: str, contract: Contract | None, options: Options, live: Target | None
+) -> View:
     """One configuration, its shadows yet to be trained."""
-    if contract is not None and isinstance(case.target, Recorded):
+    if contract is not None and isinstance(case.target, Recorded) and live is None:
         raise ConfigError(
             f"the view {name!r} of recorded answers", "there is no model to ask through a contract",
             "Leave the roles out, or give the model itself",
         )  # fmt: skip
     guard = guard_of(case, contract, options)
-    target = guard(case.target)
     digest = "" if contract is None else contract.digest
-    return View(
-        name, digest, target, guard, (), training_errors(case.target, case.members, case.label)
-    )
+    if live is not None:
+        guard = guard if contract is not None else without_contract(live)
+        return View(name, digest, in_place(live, case), guard, (), published(case, contract))
+    errors = training_errors(case.target, case.members, case.label)
+    return View(name, digest, guard(case.target), guard, (), errors)
 
 
 def guard_of(case: Prepared, contract: Contract | None, options: Options) -> Guard:
@@ -193,20 +212,28 @@ def guard_of(case: Prepared, contract: Contract | None, options: Options) -> Gua
     key = options.noise_key or generator(options.seed, "noise").bytes(32)
     gate = None
     if contract.abstain and contract.abstain.honest is not None:
-        gate = _gate(case, contract, contract.abstain.honest, options.seed)
+        gate = gate_for(
+            case.auxiliary, case.schema, contract, contract.abstain.honest, options.seed
+        )
     return lambda target: behind(target, contract, case.schema, key=key, gate=gate)
 
 
-def _gate(case: Prepared, contract: Contract, share: float, seed: int) -> Gate:
-    columns = [name for name in case.schema.inputs if name not in contract.marginalize]
-    return fit_gate(case.auxiliary, columns, case.label, share, generator(seed, "gate"))
+def gate_for(honest: Dataset, schema: Schema, contract: Contract, share: float, seed: int) -> Gate:
+    """Fit the gate of one contract on honest people, on the columns that it does not marginalize.
+
+    Raises
+    ------
+    DataError : too few honest people.
+    """
+    columns = [name for name in schema.inputs if name not in contract.marginalize]
+    return fit_gate(honest, columns, schema.label, share, generator(seed, "gate"))
 
 
 def _worth(
-    case: Prepared, view: View, contract: Contract | None, seed: int
+    case: Prepared, view: View, contract: Contract | None, seed: int, itself: str
 ) -> tuple[Configuration, Floats | None]:
     own = utility(case, view.target, seed)
-    says = "the model itself" if contract is None else contract.summary()
+    says = itself if contract is None else contract.summary()
     measure: Literal["accuracy", "r2"] = "r2" if view.target.classes is None else "accuracy"
     worth = as_rate(own, len(case.others))
     return Configuration(view.name, says, view.contract, worth, measure=measure), own

@@ -16,7 +16,7 @@ from reticent.audit.train import Trainer
 from reticent.dataset import Dataset
 from reticent.randomness import generator, subseed
 from reticent.target import Target
-from reticent.targets.wrap import Remembered
+from reticent.targets.wrap import Remembered, fresh
 
 COUNT = 6  # shadows a model: half calibrate, and the choice of the best attack holds one out
 Codes = NDArray[np.intp]
@@ -126,7 +126,7 @@ def shadows_of(
         stake = model.stake[truth[model.stake] >= 0]
         rows, target, at = model.rows.take(stake), Remembered(guard(model.target)), model.at[stake]
         found.append(
-            Shadow(target, rows, people[at], truth[stake], imputed[at], target.ask(rows),
+            Shadow(target, rows, people[at], truth[stake], imputed[at], fresh(target).ask(rows),
                    auxiliary.take(model.rest))
         )  # fmt: skip
     return found

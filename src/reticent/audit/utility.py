@@ -13,6 +13,7 @@ from reticent.randomness import generator
 from reticent.target import Target
 from reticent.targets.answers_file import Recorded
 from reticent.targets.local import positions
+from reticent.targets.wrap import fresh
 
 
 def utility(case: Prepared, target: Target, seed: int) -> NDArray[np.float64] | None:
@@ -20,7 +21,7 @@ def utility(case: Prepared, target: Target, seed: int) -> NDArray[np.float64] | 
 
     All configurations share their resamples, so their differences are paired.
     """
-    told = target.others if isinstance(target, Recorded) else target.ask(case.others)
+    told = target.others if isinstance(target, Recorded) else fresh(target).ask(case.others)
     sample = stats.resample(case.others_people, generator(seed, "bootstrap", "others"))
     labels = case.others[case.label]
     if target.classes is None:

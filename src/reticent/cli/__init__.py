@@ -23,6 +23,10 @@ COMMANDS = {
     "init": "look at a model and a table and write reticent.toml",
     "audit": "attack a model, bare and as every role sees it",
     "attacks": "list the attacks, or explain one",
+    "serve": "a guarded prediction service in front of a model",
+    "keys": "make, list, rotate and revoke the keys that callers show",
+    "policy": "what a batch would cost, and erasing what is kept of somebody",
+    "verify": "was anything taken out of the journal or the evidence?",
     "doctor": "what is installed, missing or wrongly permitted",
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -10,16 +9,18 @@ from pathlib import Path
 import click
 import msgspec
 
+from reticent.access.secret import find_secret
 from reticent.audit.options import BARE, Options
 from reticent.audit.run import audit
 from reticent.audit.selftest import self_test
+from reticent.cli.endpoint import LIVE, Endpoint, key_of, live_target
 from reticent.cli.loaded import load_case
 from reticent.cli.project import Project, load_project
 from reticent.cli.shown import common, console, progress, trusting, writable
 from reticent.contract import Contract
 from reticent.errors import ConfigError, MissingExtraError, nearest
 from reticent.evidence import Evidence, SelfTest, save, write
-from reticent.randomness import SECRET_BYTES, subkey
+from reticent.randomness import subkey
 from reticent.report.render import html
 from reticent.report.table import table
 
@@ -30,6 +31,9 @@ OUTPUTS = ("evidence.json", "report.html")
 @click.command()
 @click.argument("project", required=False, type=click.Path(path_type=Path))
 @click.option("--role", help="Attack this role's view only.")
+@click.option("--url", help="Attack this live endpoint; its key is in RETICENT_KEY.")
+@click.option("--key-file", type=click.Path(path_type=Path), metavar="FILE",
+              help="A file with the endpoint's key, instead of RETICENT_KEY.")  # fmt: skip
 @click.option("--attacks", help="Comma-separated names; default: all. See: reticent attacks list")
 @click.option("--backend", help="Joblib backend that trains the shadow models: loky, ray, dask.")
 @click.option("--out", type=click.Path(path_type=Path), default=OUT, show_default=True,
@@ -44,6 +48,8 @@ OUTPUTS = ("evidence.json", "report.html")
 def command(
     project: Path | None,
     role: str | None,
+    url: str | None,
+    key_file: Path | None,
     attacks: str | None,
     backend: str | None,
     out: Path,
@@ -59,6 +65,9 @@ def command(
     Every attack stands beside what the same attacker gets without the model, and beside the same
     attack on people that the model never saw. Exit status 1 means that a limit of [risk] is
     exceeded or that there is too little data to tell.
+
+    With --url the endpoint is attacked in the model's place; --role says whose key it is, and the
+    attacker's shadow models answer through that role's contract.
     """
     names = listed(attacks)
     writable(out, *OUTPUTS)
@@ -66,20 +75,23 @@ def command(
         options = Options(attacks=names, seed=seed, backend=known_backend(backend), progress=tell,
                           canaries=not no_canaries)  # fmt: skip
         options.names  # noqa: B018 (a wrong name is told before anything is loaded)
-        if project is None and not with_self_test:
+        if project is None and (url or not with_self_test):
             raise ConfigError(
                 "a project", "none is named", "Name one: reticent audit reticent.toml"
             )
         plan = None if project is None else load_project(project)
-        wanted = {} if plan is None else views(plan, role)
-        case = None if plan is None else load_case(plan, trust_pickle)
+        wanted = {} if plan is None else views(plan, role, url)
+        key = key_of(key_file)
+        place = None if url is None else Endpoint(url, key)
+        case = None if plan is None else load_case(plan, trust_pickle, place, key)
         tested = self_test(options) if with_self_test else None
         evidence = None
         if plan is not None and case is not None:
             options = replace(
                 options, risk=plan.tables.risk, self_test=tested, noise_key=noise_key(plan)
             )
-            evidence = audit(case, wanted, options)
+            live = None if place is None else live_target(place, plan, case, role)
+            evidence = audit(case, wanted, options, live)
     if evidence is not None:
         return tell_evidence(evidence, out, as_json, quiet)
     assert tested is not None
@@ -116,11 +128,14 @@ def known_backend(name: str | None) -> str | None:
     return name
 
 
-def views(project: Project, role: str | None) -> dict[str, Contract | None]:
-    """The configurations to attack: one role's view, or the bare model and every role's."""
+def views(project: Project, role: str | None, url: str | None = None) -> dict[str, Contract | None]:
+    """The configurations to attack: one role's view, or the bare model and every role's.
+
+    Of an endpoint there is one view, whatever its key's role.
+    """
     roles = project.policy.roles
     if role is None:
-        return {BARE: None, **roles}
+        return {LIVE: None} if url else {BARE: None, **roles}
     if role not in roles:
         raise ConfigError(
             f"role {role!r}", f"the project has no such role{nearest(role, list(roles))}",
@@ -131,16 +146,8 @@ def views(project: Project, role: str | None) -> dict[str, Contract | None]:
 
 def noise_key(project: Project) -> bytes | None:
     """The key of the deployed noise, where there is a root secret; None: one from the seed."""
-    given = os.environ.get("RETICENT_SECRET")
-    kept = project.folder / ".reticent" / "secret"
-    secret = given.encode() if given else kept.read_bytes().strip() if kept.exists() else None
-    if secret is None:
-        return None
-    if len(secret) < SECRET_BYTES:
-        raise ConfigError(
-            "the root secret", f"it has {len(secret)} bytes", f"Use {SECRET_BYTES} or more"
-        )
-    return subkey(secret, "noise")
+    secret = find_secret(project.state)
+    return None if secret is None else subkey(secret, "noise")
 
 
 def tell_evidence(evidence: Evidence, out: Path, as_json: bool, quiet: bool) -> int:

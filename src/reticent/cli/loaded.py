@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from reticent.audit.case import Case
+from reticent.cli.endpoint import Endpoint, reached
 from reticent.cli.project import Project, key
 from reticent.cli.shown import typed_again
 from reticent.column import is_numeric, unique
@@ -28,8 +29,15 @@ from reticent.targets.onnx import load_onnx
 MOST_VALUES = 20  # a number with more values than this is described by bins
 
 
-def load_case(project: Project, trust_pickle: str | None) -> Case:
+def load_case(
+    project: Project, trust_pickle: str | None, live: Endpoint | None = None, key: str | None = None
+) -> Case:
     """Read everything that a project file names.
+
+    Parameters
+    ----------
+    live : where the model is served; it is the model where the project has no file of it.
+    key : opens the address in [model].url.
 
     Raises
     ------
@@ -52,8 +60,13 @@ def load_case(project: Project, trust_pickle: str | None) -> Case:
             "Name in [data].person another one than in [columns]",
         )  # fmt: skip
     schema = Schema.of(members.names, tables.columns, tables.domains, tables.data.person)
-    _check_domains(schema, members, project)
-    model, name = _model(project, schema, members, others, trust_pickle)
+    check_domains(schema, members, project)
+    wanted = project.tables.model
+    if wanted.path is None and wanted.answers is None and (live or wanted.url):
+        place = live or Endpoint(wanted.url or "", key)
+        model, name = reached(place, project, members), fingerprint([place.url])
+    else:
+        model, name = _model(project, schema, members, others, trust_pickle)
     return Case(
         model=model, members=members, others=others, auxiliary=rows.get("auxiliary"),
         label=label, sensitive=sensitive, person=tables.data.person,
@@ -81,7 +94,7 @@ def _tables(project: Project) -> dict[str, Dataset]:
     return {table: read_people(path) for table, path in paths.items()}
 
 
-def _check_domains(schema: Schema, members: Dataset, project: Project) -> None:
+def check_domains(schema: Schema, members: Dataset, project: Project) -> None:
     """Hidden and marginalized columns' candidates are public knowledge: a person writes them."""
     averaged = [name for role in project.tables.roles.values() for name in role.marginalize]
     for column in dict.fromkeys([*schema.sensitive, *averaged]):
@@ -113,15 +126,21 @@ def _model(
         labels = unique(members[schema.label])
         target = recorded(paths[0], paths[1], schema.inputs, sizes, labels)
         return target, fingerprint([digest(path) for path in paths])
-    if wanted.path is None and wanted.url is not None:
-        raise ConfigError(
-            "[model].url", "a live endpoint cannot be attacked by this version",
-            'Give the file: path = "model.onnx"; or recorded answers: answers = {members = ..., '
-            "others = ...}",
-        )  # fmt: skip
+    path, found = model_file(project)
+    return load_any(path, schema, members, trust_pickle), found
+
+
+def model_file(project: Project) -> tuple[Path, str]:
+    """Find the model's file, and its SHA-256.
+
+    Raises
+    ------
+    ConfigError, ModelError : none is named, it is not there, or it has another hash than was said.
+    """
+    wanted = project.tables.model
     if wanted.path is None:
         raise ConfigError(
-            "the model", "[model] names neither a path nor answers", 'Add: path = "model.onnx"'
+            "the model", "[model] names no path, no url and no answers", 'Add: path = "model.onnx"'
         )
     path = project.path(wanted.path)
     found = digest(path)
@@ -130,7 +149,7 @@ def _model(
             f"the model {path}", "its SHA-256 is not the one in [model].sha256",
             "If the new file is the right one, write its hash there: " + found,
         )  # fmt: skip
-    return load_any(path, schema, members, trust_pickle), found
+    return path, found
 
 
 def load_any(path: Path, schema: Schema, members: Dataset, trust_pickle: str | None) -> Any:

@@ -11,12 +11,14 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from reticent.access.oidc import Oidc
 from reticent.audit.options import BARE
-from reticent.contract import Contract, Policy
+from reticent.contract import RESERVED_ROLES, Contract, Policy
 from reticent.errors import ConfigError, nearest
 from reticent.finding import Risk
 from reticent.schema import Domain, Role
 
+STATE = ".reticent"
 NEEDED = {
     "data": 'members = "train.csv" and others = "fresh.csv"',
     "columns": 'NAME = "label" and NAME = "sensitive"',
@@ -73,13 +75,14 @@ class Gateway(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     admin_listen: str = "127.0.0.1:8081"
     trusted_proxies: tuple[str, ...] = ()
     rows_per_day: int | None = None
-    durability: str = "group"
+    durability: Literal["group", "async"] = "group"
 
 
 class StorePlace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``[store]``: where state lives; an audit does not need it."""
+    """``[store]``: where state lives, and for how long; an audit does not need it."""
 
     url: str | None = None
+    retention_days: float | None = None
 
 
 class Tables(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -94,6 +97,7 @@ class Tables(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     roles: dict[str, Contract] = {}
     gateway: Gateway = Gateway()
     store: StorePlace = StorePlace()
+    oidc: Oidc | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,11 @@ class Project:
     def path(self, name: str) -> Path:
         """Resolve a path of the file against its folder."""
         return self.folder / name
+
+    @property
+    def state(self) -> Path:
+        """The folder of the store, the root secret and the signing key."""
+        return self.folder / STATE
 
     def having(self, role: Role) -> list[str]:
         """Name the columns of one role."""
@@ -152,6 +161,8 @@ def load_project(path: Path) -> Project:
             f"[roles.{BARE}]", "the name stands for the model itself", "Choose another name"
         )
     tables: Tables = _fitted(read, Tables, "")
+    if tables.oidc is not None:
+        tables.oidc.check_roles([*tables.roles, *RESERVED_ROLES])
     return Project(tables, Policy(tables.roles), path.parent)
 
 

@@ -87,8 +87,8 @@ def _numbers(table: Dataset) -> NDArray[np.float64]:
 
 
 def _scores(table: Dataset, labels: NDArray[Any]) -> Answer:
-    named = {_name(label): place for place, label in enumerate(labels)}
-    places = [named.get(_name(name), -1) for name in table.names]
+    named = {class_name(label): place for place, label in enumerate(labels)}
+    places = [named.get(class_name(name), -1) for name in table.names]
     if sorted(places) != list(range(len(labels))):
         raise DataError(
             "a file of answers", f"its columns are {', '.join(table.names)}",
@@ -104,7 +104,7 @@ def _scores(table: Dataset, labels: NDArray[Any]) -> Answer:
     return Answer(scores.argmax(axis=1), scores)
 
 
-def _name(label: object) -> str:
+def class_name(label: object) -> str:
     """Name a class as a header would: the float label 3.0 is column 3 as well."""
     try:
         return repr(float(str(label)))

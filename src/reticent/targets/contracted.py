@@ -1,12 +1,12 @@
 """A target behind a contract: marginalize, abstain, noise, cut, in that order.
 
-Each step takes a target and returns one. The gateway and the audit call the same ``behind``.
+``asked`` is what happens before there is an answer, ``shaper`` what happens to it afterwards, and
+``behind`` is both. The gateway, which records and watches in between, and the audit call the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -14,30 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reticent.contract import Contract
-from reticent.dataset import Dataset, row_tokens
+from reticent.dataset import Dataset
 from reticent.errors import ConfigError
-from reticent.randomness import keyed_uniforms
 from reticent.schema import Schema, Value
 from reticent.target import Answer, Reveals, Target
 from reticent.targets.gate import Gate
+from reticent.targets.limited import Asker, limited
+from reticent.targets.shape import Step, shaper
 
 MOST_COMBINATIONS = 1_000  # evaluations a row that a marginalized answer may cost
-MARGIN = 1e-9  # by which the highest class leads at least, under noise
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A target whose answers were changed by one step of a contract."""
-
-    columns: list[str]
-    classes: NDArray[Any] | None
-    reveals: Reveals
-    ignores: frozenset[str]
-    answer: Callable[[Dataset], Answer]
-
-    def ask(self, rows: Dataset) -> Answer:
-        """Answer n rows through the step."""
-        return self.answer(rows)
 
 
 def behind(
@@ -50,10 +35,33 @@ def behind(
 ) -> Target:
     """Put a target behind a contract.
 
+    With ``values_per_record`` the target counts what one principal tries, in memory.
+
     Parameters
     ----------
     key : the model's noise key, one for all roles and callers.
     gate : who is answered, where the contract abstains by likeness to honest people.
+
+    Raises
+    ------
+    ConfigError : the contract cannot hold for this model or schema.
+    """
+    seen = asked(target, contract, schema, gate=gate)
+    shape = shaper(seen, contract, schema, key, target.columns)
+    if contract.values_per_record is not None and contract.output != "none":
+        both = limited(target, seen, contract.marginalize, schema.precisions)
+        return Asker(both, shape, contract.values_per_record)
+
+    def answer(rows: Dataset) -> Answer:
+        return shape(rows, Answer() if contract.output == "none" else seen.ask(rows))
+
+    return Step(seen.columns, seen.classes, shape.reveals, seen.ignores, answer)
+
+
+def asked(
+    target: Target, contract: Contract, schema: Schema, *, gate: Gate | None = None
+) -> Target:
+    """Let a contract ask for the caller: marginalize and abstain, the steps before an answer.
 
     Raises
     ------
@@ -64,10 +72,7 @@ def behind(
         seen = marginalize(seen, _candidates(contract.marginalize, schema, target))
     if contract.abstain:
         seen = abstain(seen, contract.abstain.confidence, gate)
-    if contract.noise:
-        steps = {name: domain.precision for name, domain in schema.domains.items()}
-        seen = noise(seen, contract.noise.scale, key, steps)
-    return cut(seen, contract)
+    return seen
 
 
 def marginalize(target: Target, candidates: Mapping[str, Sequence[Value]]) -> Target:
@@ -144,108 +149,6 @@ def refused(told: Answer, passed: NDArray[np.bool_]) -> Answer:
     label = None if told.label is None else np.where(passed, told.label, -1)
     answered = passed if told.answered is None else passed & told.answered
     return Answer(label, keep(told.scores), keep(told.value), keep(told.vector), answered)
-
-
-def noise(
-    target: Target, scale: float, key: bytes, steps: Mapping[str, float | None] | None = None
-) -> Target:
-    """Add Laplace noise that is a keyed function of the question; the highest class stays highest.
-
-    Parameters
-    ----------
-    steps : column to the precision it is recorded at, so that a jittered question is the same one.
-    """
-    if target.classes is not None and not target.reveals & Reveals.SCORES:
-        raise ConfigError("noise", "the model tells no scores to add it to", "Leave it out")
-
-    def answer(rows: Dataset) -> Answer:
-        told = target.ask(rows)
-        shape = (len(rows), 1) if told.scores is None else told.scores.shape
-        records = row_tokens(canonical(rows.select(target.columns), steps or {}))
-        draws = _laplace(keyed_uniforms(key, records, shape[1])) * scale
-        if told.scores is None:
-            assert told.value is not None
-            return replace(told, value=told.value + draws[:, 0], vector=None)
-        return replace(told, scores=_noisy(told.scores, draws), vector=None)
-
-    reveals = target.reveals & ~(Reveals.VECTOR | Reveals.GRADIENT | Reveals.STRUCTURE)
-    return Step(target.columns, target.classes, reveals, target.ignores, answer)
-
-
-def canonical(rows: Dataset, steps: Mapping[str, float | None]) -> Dataset:
-    """Round each column to its declared precision, so that equal questions look equal."""
-    for name, step in steps.items():
-        if step is not None and name in rows.columns:
-            rows = rows.replaced(name, np.round(rows[name].astype(float) / step) * step)
-    return rows
-
-
-def _laplace(uniforms: NDArray[np.float64]) -> NDArray[np.float64]:
-    centered = uniforms - 0.5
-    drawn: NDArray[np.float64] = -np.sign(centered) * np.log1p(-2 * np.abs(centered))
-    return drawn
-
-
-def _noisy(scores: NDArray[np.float64], draws: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Add the noise within 0..1, swap the highest class back to the top, and normalize.
-
-    The margin keeps it alone at the top where several ended at 1, or all at 0.
-    """
-    noisy = np.clip(scores + draws, 0.0, 1.0)
-    each = np.arange(len(scores))
-    was, now = scores.argmax(axis=1), noisy.argmax(axis=1)
-    noisy[each, was], noisy[each, now] = noisy[each, now], noisy[each, was]
-    noisy[each, was] += MARGIN
-    even: NDArray[np.float64] = noisy / noisy.sum(axis=1, keepdims=True)
-    return even
-
-
-def cut(target: Target, contract: Contract) -> Target:
-    """Tell no more of an answer than the contract's output, digits, bands or top classes."""
-    reveals = _cut_reveals(target, contract)
-
-    def answer(rows: Dataset) -> Answer:
-        if contract.output == "none":
-            return Answer(answered=np.zeros(len(rows), dtype=bool))
-        told = target.ask(rows)
-        value = None if told.value is None else _coarse(told.value, contract.decimals, None)
-        if contract.output == "label" or told.scores is None:
-            return Answer(told.label, None, value, None, told.answered)
-        scores = _coarse(told.scores, contract.decimals, contract.bands)
-        if contract.top_k is not None:
-            lowest = np.argsort(-told.scores, axis=1, kind="stable")[:, contract.top_k :]
-            withheld = np.where(np.isnan(scores[:, :1]), np.nan, 0.0)  # a refusal stays one
-            np.put_along_axis(scores, lowest, withheld, axis=1)
-        vector = told.vector if reveals & Reveals.VECTOR else None
-        return Answer(told.label, scores, value, vector, told.answered)
-
-    return Step(target.columns, target.classes, reveals, target.ignores, answer)
-
-
-def _cut_reveals(target: Target, contract: Contract) -> Reveals:
-    if contract.output == "top_k" and target.classes is None:
-        raise ConfigError('output = "top_k"', "a regressor has no classes", 'Use "scores"')
-    if contract.bands is not None and target.classes is None:
-        raise ConfigError("bands", "a regressor tells no scores", "Use decimals")
-    told = {
-        "none": Reveals.NOTHING,
-        "label": Reveals.LABEL,
-        "top_k": Reveals.LABEL | Reveals.TOP_K,
-        "scores": Reveals.LABEL | Reveals.TOP_K | Reveals.SCORES,
-        "vector": Reveals.LABEL | Reveals.TOP_K | Reveals.SCORES | Reveals.VECTOR,
-    }[contract.output]
-    return target.reveals & (told | Reveals.ABSTAIN | Reveals.ANY_ROW)
-
-
-def _coarse(
-    numbers: NDArray[np.float64], decimals: int | None, bands: tuple[float, ...] | None
-) -> NDArray[np.float64]:
-    if decimals is not None:
-        return np.round(numbers, decimals)
-    if bands is None:
-        return numbers.copy()
-    lower = np.array([0.0, *bands])[np.searchsorted(bands, numbers, side="right")]
-    return np.where(np.isnan(numbers), np.nan, lower)
 
 
 def _candidates(names: Sequence[str], schema: Schema, target: Target) -> dict[str, Sequence[Value]]:

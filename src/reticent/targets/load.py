@@ -57,9 +57,9 @@ def load_estimator(path: Path, trust_pickle: str | None = None) -> Any:
     """
     found = digest(path)
     if path.suffix in RUNS_CODE:
-        return _vouched(path, found, trust_pickle)
+        return from_bytes(vouched(path, found, trust_pickle), path)
     if path.suffix == ".skops":
-        return _skops(path)
+        return from_bytes(path.read_bytes(), path)  # what is looked at is what is loaded
     if path.suffix in (".ubj", ".json"):
         return _told(path, lambda: _import("xgboost", path).Booster(model_file=path))
     if path.suffix == ".txt":
@@ -76,6 +76,10 @@ def _told(path: Path, read: Callable[[], Any]) -> Any:
         return read()
     except ReticentError:
         raise
+    except MemoryError:
+        raise UntrustedModelError(
+            f"the model {path}", "reading it takes more memory than there is", "Save it as ONNX"
+        ) from None
     except Exception as error:  # noqa: BLE001 (each library has its own, and a pickle any)
         raise ModelError(
             f"the model {path}", f"it cannot be read ({kind_and_place(error)})",
@@ -83,7 +87,35 @@ def _told(path: Path, read: Callable[[], Any]) -> Any:
         ) from None  # fmt: skip
 
 
-def _vouched(path: Path, found: str, trust_pickle: str | None) -> Any:
+def from_bytes(content: bytes, path: Path) -> Any:
+    """Load the bytes of a skops file, or of a pickle that a person vouched for.
+
+    Parameters
+    ----------
+    path : their name; its suffix says which of the two they are.
+
+    Raises
+    ------
+    UntrustedModelError, ModelError : as ``load_estimator`` does.
+    """
+    if path.suffix == ".skops":
+        return _skops(content, path)
+    import joblib
+
+    return _told(path, lambda: joblib.load(io.BytesIO(content)))
+
+
+def vouched(path: Path, found: str, trust_pickle: str | None) -> bytes:
+    """Return the content of a pickle that a person vouches for, as it was hashed.
+
+    Parameters
+    ----------
+    found : its SHA-256. trust_pickle : the one that the person gave.
+
+    Raises
+    ------
+    UntrustedModelError : nobody did, or for another file.
+    """
     if trust_pickle is None or trust_pickle.lower() != found:
         problem = (
             "a pickle runs code when it is read"
@@ -94,23 +126,20 @@ def _vouched(path: Path, found: str, trust_pickle: str | None) -> Any:
             f"the model {path}", problem,
             f"If you made this file, add: --trust-pickle {found}",
         )  # fmt: skip
-    import joblib
-
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != found:
         raise UntrustedModelError(
             f"the model {path}", "it changed while it was checked", "Find out who writes to it"
         )
     # From memory: what was hashed is what is read, whoever swaps the file in between.
-    return _told(path, lambda: joblib.load(io.BytesIO(content)))
+    return content
 
 
-def _skops(path: Path) -> Any:
+def _skops(content: bytes, path: Path) -> Any:
     try:
         from skops import io as skops_io
     except ImportError:
         raise MissingExtraError(f"the model {path.name}", "skops", "serve") from None
-    content = path.read_bytes()  # read once: what was looked at is what is loaded
     found = _told(path, lambda: skops_io.get_untrusted_types(data=content))
     unknown = [name for name in found if name not in REVIEWED]
     if unknown:
@@ -129,7 +158,7 @@ def check_trees(model: Any, path: Path) -> None:
     scikit-learn follows both without a check, so a crafted file could read anything. The trees
     are looked for in every object of the model, however deep.
     """
-    for part in _parts(model):
+    for part in parts_of(model):
         own = vars(part) if hasattr(part, "__dict__") else {}
         width = getattr(part, "n_features_in_", None)
         inner = [vars(one).get("tree_") for one in _flat(own.get("estimators_"))]
@@ -169,7 +198,7 @@ def _flat(several: Any) -> list[Any]:
     return [one for part in several for one in (_flat(part) if part is not None else [])]
 
 
-def _parts(model: Any) -> Iterator[Any]:
+def parts_of(model: Any) -> Iterator[Any]:
     """Yield every object within a model once."""
     waiting, seen = [model], set()
     kept = []  # what was seen stays alive, or its identity could come again

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from reticent.column import Column, unique
 from reticent.dataset import Dataset
-from reticent.errors import MissingExtraError, ModelError, UntrustedModelError
+from reticent.errors import DataError, MissingExtraError, ModelError, UntrustedModelError
 from reticent.target import Answer, Reveals
-from reticent.targets.local import batches, checked, positions
+from reticent.targets.local import BATCH, batches, checked, positions
 
 LARGEST = 1 << 30  # bytes of a model file
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml")  # operators that onnxruntime ships itself
@@ -29,6 +29,8 @@ class Onnx:
     Attributes
     ----------
     session : the onnxruntime session. output : the name of its scores, values or labels.
+    kind : what that output is: scores, label or value.
+    matrix : the name and type of the one input that takes all columns; None: one input a column.
     """
 
     session: Any
@@ -36,6 +38,7 @@ class Onnx:
     kind: str
     columns: list[str]
     classes: NDArray[Any] | None
+    matrix: tuple[str, Any] | None
 
     @property
     def reveals(self) -> Reveals:
@@ -55,8 +58,11 @@ class Onnx:
         ------
         ModelError : a column has no numbers where the graph wants them, or the graph failed.
         """
-        parts = [self._told(batch) for batch in batches(rows.select(self.columns))]
-        told = np.concatenate(parts)
+        n = len(rows)
+        if n <= BATCH:
+            told = self._told(rows, n)
+        else:
+            told = np.concatenate([self._told(batch, len(batch)) for batch in batches(rows)])
         if self.kind == "scores":
             return Answer(told.argmax(axis=1), told)
         if self.kind == "label":
@@ -64,40 +70,45 @@ class Onnx:
             return Answer(positions(told, self.classes))
         return Answer(value=told)
 
-    def _told(self, rows: Dataset) -> NDArray[Any]:
-        inputs = self.session.get_inputs()
+    def _feed(self, rows: Dataset) -> dict[str, NDArray[Any]]:
+        """Lay n rows out as the graph wants them; a matrix goes in as it is, but for its type."""
+        if self.matrix is None:
+            return {one.name: _cell(rows[one.name], one) for one in self.session.get_inputs()}
+        name, dtype = self.matrix
+        x = rows.matrix(self.columns)
+        if x is None:
+            x = np.column_stack([rows[column].astype(dtype) for column in self.columns])
+        return {name: x if x.dtype == dtype else x.astype(dtype)}
+
+    def _told(self, rows: Dataset, n: int) -> NDArray[Any]:
         try:
-            if _single(inputs, self.columns):
-                dtype = _NUMPY[_element(inputs[0].type)]
-                cells: list[NDArray[Any]] = [
-                    column.astype(dtype) for column in rows.columns.values()
-                ]
-                feed: dict[str, NDArray[Any]] = {inputs[0].name: np.column_stack(cells)}
-            else:
-                feed = {one.name: _cell(rows[one.name], one) for one in inputs}
-            told = self.session.run([self.output], feed)[0]
+            told = self.session.run([self.output], self._feed(rows))[0]
+        except DataError:
+            raise
         except Exception as error:  # noqa: BLE001 (a graph can raise anything)
             raise ModelError(
-                f"an answer to {len(rows)} rows", f"the ONNX graph raised {type(error).__name__}",
+                f"an answer to {n} rows", f"the ONNX graph raised {type(error).__name__}",
                 "Check that its inputs are the columns " + ", ".join(self.columns),
             ) from None  # fmt: skip
         if self.kind != "scores":
-            return checked(np.asarray(told), len(rows), None, numbers=self.kind == "value")
+            return checked(np.asarray(told), n, None, numbers=self.kind == "value")
         assert self.classes is not None
+        k = len(self.classes)
         if isinstance(told, list):  # a ZipMap: one mapping of class to probability per row
             told = [[row.get(name, np.nan) for name in self.classes.tolist()] for row in told]
-        told = np.asarray(told)
-        if told.shape == (len(rows), 1) and len(self.classes) == 2:
+            told = np.array(told)
+        if told.shape == (n, 1) and k == 2:
             told = np.column_stack([1 - told, told])
-        return checked(told, len(rows), len(self.classes), numbers=True)
+        return checked(told, n, k, numbers=True)
 
 
-def load_onnx(path: Path, columns: list[str], labels: Column) -> Onnx:
+def load_onnx(path: Path, columns: list[str], labels: Column, threads: int = 0) -> Onnx:
     """Check an ONNX file and load it.
 
     Parameters
     ----------
     labels : known labels (n,), for graphs that do not name their classes.
+    threads : that answer one call; 0: one a core, which large batches want and single rows do not.
 
     Raises
     ------
@@ -105,11 +116,27 @@ def load_onnx(path: Path, columns: list[str], labels: Column) -> Onnx:
     UntrustedModelError : too large, with external data or operators of unknown origin.
     ModelError : not a graph of these columns.
     """
-    graph, content = _parsed(path)
+    return opened(_content(path), path, columns, labels, threads)
+
+
+def opened(
+    content: bytes, path: Path, columns: list[str], labels: Column, threads: int = 0
+) -> Onnx:
+    """Check the bytes of an ONNX file and load them, as ``load_onnx`` does; the path is its name.
+
+    Raises
+    ------
+    MissingExtraError, UntrustedModelError, ModelError : as ``load_onnx`` does.
+    """
+    graph = _parsed(content, path)
+    named = _class_names(graph)
+    if _unzipped(graph):
+        content = graph.SerializeToString()
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
+    options.intra_op_num_threads = threads
     try:
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # noqa: BLE001 (its exceptions have no common class)
@@ -118,11 +145,31 @@ def load_onnx(path: Path, columns: list[str], labels: Column) -> Onnx:
         ) from None
     _check_inputs(session, columns, path)
     output, kind = _output(session)
-    named = _class_names(graph)
     if kind == "scores" and named is None:
         named = unique(labels)
     classes = None if kind == "value" else unique(labels) if named is None else named
-    return Onnx(session, output, kind, columns, classes)
+    inputs = session.get_inputs()
+    single = _single(inputs, columns)
+    matrix = (inputs[0].name, np.dtype(_NUMPY[_element(inputs[0].type)])) if single else None
+    return Onnx(session, output, kind, columns, classes, matrix)
+
+
+def _unzipped(graph: Any) -> bool:
+    """Take the ZipMap off the end of a graph: it makes of each row's scores a Python dict."""
+    ends = {one.name: one for one in graph.graph.output}
+    zips = [
+        node for node in graph.graph.node
+        if node.op_type == "ZipMap" and node.output[0] in ends and node.input[0] not in ends
+    ]  # fmt: skip
+    for node in zips:
+        end, names = ends[node.output[0]], node.attribute
+        end.name = node.input[0]
+        end.type.tensor_type.elem_type = 1  # float
+        end.type.tensor_type.shape.dim.add()  # as many rows as there are
+        wide = sum(len(one.ints) + len(one.strings) for one in names)
+        end.type.tensor_type.shape.dim.add().dim_value = wide
+        graph.graph.node.remove(node)
+    return bool(zips)
 
 
 def _refuse_foreign(graph: Any, path: Path, external: int) -> None:
@@ -177,7 +224,8 @@ def _output(session: Any) -> tuple[str, str]:
 
 
 def _class_names(graph: Any) -> NDArray[Any] | None:
-    for node in graph.graph.node:
+    """Read the names off the last node that has some: an ensemble's parts may number theirs."""
+    for node in reversed(graph.graph.node):
         for attribute in node.attribute:
             if attribute.name.startswith("classlabels"):
                 if attribute.ints:
@@ -205,14 +253,22 @@ def input_names(path: Path) -> list[str] | None:
     MissingExtraError : onnx is not installed.
     ModelError : no such file, or not an ONNX graph.
     """
-    graph = _parsed(path)[0].graph
+    graph = _parsed(_content(path), path).graph
     constants = {tensor.name for tensor in graph.initializer}
     names = [one.name for one in graph.input if one.name not in constants]
     return names if len(names) > 1 else None
 
 
-def _parsed(path: Path) -> tuple[Any, bytes]:
-    """Read a graph and refuse what could reach outside it: the graph and its bytes."""
+def _content(path: Path) -> bytes:
+    if not path.is_file():
+        raise ModelError(f"the model {path}", "there is no such file", "Check [model].path")
+    if path.stat().st_size > LARGEST:
+        raise UntrustedModelError(str(path), f"over {LARGEST >> 30} GiB", "Give a smaller graph")
+    return path.read_bytes()
+
+
+def _parsed(content: bytes, path: Path) -> Any:
+    """Read a graph and refuse what could reach outside it."""
     try:
         import onnx
         import onnxruntime  # noqa: F401 (both come with one extra, and both are needed)
@@ -220,14 +276,9 @@ def _parsed(path: Path) -> tuple[Any, bytes]:
         raise MissingExtraError(
             f"the model {path.name}", error.name or "onnxruntime", "serve"
         ) from None
-    if not path.is_file():
-        raise ModelError(f"the model {path}", "there is no such file", "Check [model].path")
-    if path.stat().st_size > LARGEST:
-        raise UntrustedModelError(str(path), f"over {LARGEST >> 30} GiB", "Give a smaller graph")
-    content = path.read_bytes()
     try:
         graph = onnx.load_model_from_string(content)
     except Exception:  # noqa: BLE001 (a graph can raise anything)
         raise ModelError(str(path), "it is no ONNX graph", "Export the model again") from None
     _refuse_foreign(graph, path, onnx.TensorProto.EXTERNAL)
-    return graph, content
+    return graph

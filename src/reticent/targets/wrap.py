@@ -1,10 +1,13 @@
-"""Wrappers of targets: one that says nothing, one that counts, one that remembers."""
+"""Wrappers of targets: one that says nothing, one that counts, one that remembers.
+
+A target that counts what one principal tries is met ``fresh`` by whoever comes next.
+"""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,3 +108,23 @@ class Remembered(Around):
         if len(self._answers) > REMEMBERED:
             self._answers.popitem(last=False)
         return self._answers[key]
+
+
+@runtime_checkable
+class Counting(Target, Protocol):
+    """A target whose answers depend on what the same principal asked before."""
+
+    def anew(self) -> Target:
+        """The same target as a new principal meets it."""
+        ...
+
+
+def fresh(target: Target) -> Target:
+    """Meet a target as a new principal; one that does not count is met as it is.
+
+    What one principal was told is not remembered for the next.
+    """
+    if isinstance(target, Remembered):
+        inner = fresh(target.inner)
+        return target if inner is target.inner else Remembered(inner)
+    return target.anew() if isinstance(target, Counting) else target

@@ -1,0 +1,1 @@
+"""Who may see what: secrets, keys, tokens, and the doors between callers and roles."""

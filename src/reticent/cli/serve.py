@@ -1,0 +1,175 @@
+"""``reticent serve``: a guarded prediction service in front of a model."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from reticent.access.keys import live
+from reticent.access.secret import root_secret, signing_key
+from reticent.access.tokens import Tokens
+from reticent.cli.project import Project, load_project
+from reticent.cli.served import gates_of, load_served
+from reticent.cli.shown import common, trusting
+from reticent.contract import RESERVED_ROLES
+from reticent.errors import ConfigError, MissingExtraError
+from reticent.schema import Schema
+from reticent.stores.opened import open_store
+from reticent.targets.card import Card
+
+NEEDS = ("uvicorn", "starlette", "prometheus_client", "uvloop", "httptools")
+
+
+class Told(msgspec.Struct, frozen=True):
+    """Where a gateway listens, and how to ask it."""
+
+    url: str
+    admin: str
+    model: str
+    served: str
+    roles: dict[str, str]
+    keys: int
+    curl: str | None
+
+
+@click.command()
+@click.argument("project", type=click.Path(path_type=Path))
+@click.option("--host", help="Listen on this address; default: [gateway].listen.")
+@click.option("--port", type=click.IntRange(0, 65_535), help="0: any free port.")
+@click.option("--admin-port", type=click.IntRange(0, 65_535), help="Of the local listener.")
+@click.option("--workers", type=click.IntRange(1, 256), default=1, show_default=True,
+              help="Processes that answer.")  # fmt: skip
+@click.option("--tls-cert", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+              help="Certificate chain, PEM.")  # fmt: skip
+@click.option("--tls-key", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+              help="Its private key, PEM.")  # fmt: skip
+@trusting
+@common
+def command(
+    project: Path, host: str | None, port: int | None, admin_port: int | None, workers: int,
+    tls_cert: Path | None, tls_key: Path | None, trust_pickle: str | None, as_json: bool,
+    quiet: bool,
+) -> int:  # fmt: skip
+    """Serve the model of PROJECT (a reticent.toml): each caller sees what their role's contract
+    shows, within their budget, and every query is recorded before it is answered.
+
+    Speaks the Open Inference Protocol v2 on the public listener; metrics and the gateway's state
+    are on a second, local one. SIGTERM lets requests in flight finish.
+    """
+    plan = load_project(project)
+    _check(plan, tls_cert, tls_key)
+    from reticent.gateway.listeners import address_of, bound
+    from reticent.gateway.supervise import Listening, run
+    from reticent.gateway.worker import Plan
+
+    root_secret(plan.state, create=True)
+    signing_key(plan.state, create=True)
+    gateway = plan.tables.gateway
+    public = bound(_address(gateway.listen, host, port), "[gateway].listen")
+    local = bound(_address(gateway.admin_listen, None, admin_port), "[gateway].admin_listen")
+    tls = None if tls_cert is None or tls_key is None else (str(tls_cert), str(tls_key))
+
+    def load() -> Plan:
+        served, schema = load_served(plan, trust_pickle)
+        return Plan(
+            served=served, schema=schema, contracts=plan.policy.roles,
+            gates=gates_of(plan, schema), secret=root_secret(plan.state),
+            signing=signing_key(plan.state),
+            store=lambda: open_store(plan.tables.store.url, plan.state),
+            durable=gateway.durability == "group", rows_per_day=gateway.rows_per_day,
+            high_risk=plan.tables.model.high_risk, trusted_proxies=gateway.trusted_proxies,
+            tokens=lambda: None if plan.tables.oidc is None else Tokens(plan.tables.oidc),
+            retention_days=plan.tables.store.retention_days,
+        )  # fmt: skip
+
+    def ready(made: Plan) -> None:
+        if quiet:
+            return
+        scheme = "http" if tls is None else "https"
+        told = _told(plan, made, f"{scheme}://{address_of(public)}", address_of(local))
+        click.echo(msgspec.json.encode(told).decode() if as_json else _text(told, project))
+
+    with closing(public), closing(local):
+        listening = Listening(public=public, local=local, tls=tls)
+        return run(load, list(plan.policy.roles), listening, workers, ready)
+
+
+def _check(plan: Project, tls_cert: Path | None, tls_key: Path | None) -> None:
+    """Refuse what cannot be served before anything is opened."""
+    if not plan.policy.roles:
+        raise ConfigError(
+            "serving", "the project has no role, so nobody may ask",
+            'Add: [roles.partner] with output = "label"',
+        )  # fmt: skip
+    if (tls_cert is None) != (tls_key is None):
+        raise ConfigError("TLS", "one of --tls-cert and --tls-key is missing", "Give both")
+    from importlib.util import find_spec
+
+    for package in NEEDS:
+        if find_spec(package) is None:
+            raise MissingExtraError("reticent serve", package, "serve")
+
+
+def _address(configured: str, host: str | None, port: int | None) -> str:
+    own, _, number = configured.rpartition(":")
+    host = own if host is None else f"[{host}]" if ":" in host else host
+    return f"{host}:{number if port is None else port}"
+
+
+def _told(project: Project, plan: Any, url: str, admin: str) -> Told:
+    with closing(open_store(project.tables.store.url, project.state)) as store:
+        records = store.keys()
+    own = [one for one in records if live(one, time.time()) and one.role not in RESERVED_ROLES]
+    card: Card = plan.served.card
+    roles = {role: contract.summary() for role, contract in plan.contracts.items()}
+    curl = _curl(url, card, plan.schema) if own else None
+    return Told(url, f"http://{admin}", card.name, plan.served.how, roles, len(own), curl)
+
+
+def _curl(url: str, card: Card, schema: Schema) -> str:
+    """A line that asks about an invented person."""
+    inputs = [
+        {
+            "name": name, "shape": [1], "datatype": _datatype(kind),
+            "data": [_example(name, kind, schema)],
+        }
+        for name, kind in zip(card.columns, card.kinds, strict=True)
+    ]  # fmt: skip
+    body = json.dumps({"inputs": inputs}).replace("'", "'\\''")
+    return (
+        f'curl -s {url}/v2/models/{card.name}/infer -H "Authorization: Bearer $RETICENT_KEY" '
+        f"-d '{body}'"
+    )
+
+
+def _datatype(kind: str) -> str:
+    return {"text": "BYTES", "integer": "INT64", "boolean": "INT64"}.get(kind, "FP64")
+
+
+def _example(name: str, kind: str, schema: Schema) -> Any:
+    """A value that is publicly known to occur, or a number: never a person's."""
+    domain = schema.domains.get(name)
+    if domain is not None and domain.candidates is not None:
+        first = domain.candidates[0]
+        return int(first) if kind in ("integer", "boolean") else first
+    low = 0.0 if domain is None or domain.min is None else domain.min
+    return {"text": "", "integer": int(low), "boolean": 0}.get(kind, low)
+
+
+def _text(told: Told, project: Path) -> str:
+    lines = [f"Guarding {told.model} at {told.url}/v2/models/{told.model}/infer", told.served, ""]
+    wide = max(map(len, told.roles))
+    lines += [f"  {role:<{wide}}  {says}" for role, says in told.roles.items()]
+    lines += ["", f"Metrics and state: {told.admin}/metrics, {told.admin}/admin/status", ""]
+    if told.curl is None:
+        role = next(iter(told.roles))
+        lines.append(f"no keys yet. Make one: reticent keys create {project} --role {role}")
+    else:
+        lines += ["Ask, with one of your keys in RETICENT_KEY:", f"  {told.curl}"]
+    return "\n".join(lines)

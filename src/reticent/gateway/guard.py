@@ -1,0 +1,261 @@
+"""A guarded prediction: who, may, spend, ask, record, watch, shape, reply.
+
+One function and one direction. No role, no answer; no record, no reply. Bytes come in and bytes
+go out: the web server around it knows nothing of models, and this knows nothing of web servers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from reticent.access.identity import Identity, Principal
+from reticent.access.policy import Doors
+from reticent.contract import Contract
+from reticent.dataset import Dataset
+from reticent.errors import ModelError, StoreError
+from reticent.event import TOKEN_BYTES, QueryEvent
+from reticent.gateway.budget import Budget
+from reticent.gateway.counters import Counters
+from reticent.gateway.journal import entry
+from reticent.gateway.freshness import Freshness
+from reticent.gateway.protocol import Asked, BadRequest, read_rows, write_answer
+from reticent.monitor.sketch import Sketcher
+from reticent.monitor.watch import Detector
+from reticent.store import Trial, Work
+from reticent.stores.group import Grouped
+from reticent.target import Answer, Target
+from reticent.targets.card import Card
+from reticent.targets.limited import Limited
+from reticent.targets.shape import Shape
+
+JSON = (b"content-type", b"application/json")
+NOBODY = "this key is not known: it may be wrong, expired or revoked"
+AWAY = "the gateway cannot keep a record at the moment, so it does not answer"
+BROKEN = "the model could not answer"
+RETRY_AWAY = 1  # seconds
+AT_ONCE = 64  # rows that are asked in the loop itself: a thread would cost more than they do
+Headers = list[tuple[bytes, bytes]]
+
+
+class Call(NamedTuple):
+    """One request: header names in lower case, the address that it came from."""
+
+    method: str
+    path: str
+    headers: Sequence[tuple[bytes, bytes]]
+    body: bytes
+    peer: str
+
+
+class Reply(NamedTuple):
+    """One reply."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
+class RefusedError(Exception):
+    """A station refused; the words are safe to show."""
+
+    def __init__(self, status: int, message: str, retry_after: int | None = None) -> None:
+        super().__init__(message)
+        self.status, self.message, self.retry_after = status, message, retry_after
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One role's view of the model.
+
+    Attributes
+    ----------
+    asked : the model as it is asked for this role (marginalize, abstain). shape : noise and cut.
+    limited : where a few values of a record are answered truly.
+    """
+
+    role: str
+    contract: Contract
+    digest: str
+    asked: Target
+    shape: Shape
+    limited: Limited | None = None
+
+
+class Guard:
+    """The stations of one gateway, as one worker has them.
+
+    Parameters
+    ----------
+    views : role to its view. costly : ask in a thread, because an answer takes long.
+    keys : whether a key could have been revoked unseen. source_key : for the token of an address.
+    """
+
+    def __init__(
+        self, *, card: Card, views: Mapping[str, View], costly: bool, identity: Identity,
+        doors: Doors, budget: Budget, sketcher: Sketcher, detectors: Sequence[Detector],
+        keys: Freshness, group: Grouped, counters: Counters, source_key: bytes,
+        clock: Callable[[], float] = time.time,
+    ) -> None:  # fmt: skip
+        self.card, self.views, self.costly = card, views, costly
+        self.identity, self.doors, self.budget = identity, doors, budget
+        self.sketcher, self.detectors, self.group = sketcher, detectors, group
+        self.counters, self._clock = counters, clock
+        self.keys = keys
+        self._source = blake2b(key=source_key, digest_size=TOKEN_BYTES)
+        self._sources: dict[str, bytes] = {}
+
+    async def infer(self, call: Call) -> Reply:
+        """Answer one request for predictions, or refuse it; both are recorded."""
+        began, address = time.perf_counter(), self.doors.address(call.peer, call.headers)
+        who, asked, answer, truly, refusal = None, None, None, None, None
+        try:
+            who = await self.who(call)
+            view = self.may(who, address, "infer")
+            asked = read_rows(call.body, header_length(call), self.card, view.contract)
+            await self.spend(who, asked.n)
+            truly = await self.within(who, view, asked.rows)
+            answer = await self.ask(view, asked.rows, truly)
+        except (RefusedError, BadRequest) as error:
+            refusal = error
+        except StoreError:
+            refusal = RefusedError(503, AWAY, RETRY_AWAY)
+        except ModelError:
+            refusal = RefusedError(500, BROKEN)
+        event = self.event(refusal.status if refusal else 200, who, address, asked, answer)
+        try:
+            if who is not None and (kept := self.group.record(entry(event))) is not None:
+                await kept
+        except StoreError:
+            refusal = refusal or RefusedError(503, AWAY, RETRY_AWAY)
+        self.watch(event, None if asked is None else asked.rows)
+        if refusal is None:
+            assert answer is not None
+            assert asked is not None
+            shaped = view.shape(asked.rows, answer, truly)
+            headers, body = write_answer(shaped, asked, self.card, view.contract)
+            reply = Reply(200, headers, body)
+        else:
+            reply = refused(refusal)
+        seconds = time.perf_counter() - began
+        self.counters.replied(event.role, reply.status, seconds, event.rows, event.answered)
+        return reply
+
+    async def who(self, call: Call) -> Principal:
+        """Find the principal behind the Authorization header."""
+        if not self.keys.fresh:
+            await self.keys.look()
+        given = [value for name, value in call.headers if name == b"authorization"]
+        if len(given) != 1:
+            raise RefusedError(401, NOBODY)
+        now = self._clock()
+        who = self.identity.known(given[0], now) or await self.identity.who(given[0], now)
+        if who is None:
+            raise RefusedError(401, NOBODY)
+        return who
+
+    def may(self, who: Principal, address: str, action: str) -> View:
+        """Let the role in at this address, or refuse it."""
+        if reason := self.doors.may(who.role, action, address):
+            raise RefusedError(403, reason)
+        view = self.views.get(who.role)
+        if view is None:
+            raise RefusedError(403, "this role has no view of the model")
+        return view
+
+    async def spend(self, who: Principal, rows: int) -> None:
+        """Debit the rows from every budget that they fall under, before anything is asked."""
+        if not self.budget.spend(who.token, who.role, rows):
+            spent = await self.budget.lease(who.token, who.role, rows)
+            if spent is not None:
+                raise RefusedError(429, spent.reason, spent.retry_after)
+
+    async def within(self, who: Principal, view: View, rows: Dataset) -> NDArray[np.bool_] | None:
+        """Count the values tried of each record: which rows (n,) may be answered truly."""
+        if view.limited is None:
+            return None
+        limit = view.contract.values_per_record
+        assert limit is not None
+        tried = view.limited.trials(rows)
+        trials = [Trial(who.token, *self._tokens(*one), limit) for one in tried if one is not None]
+        done = (await self.group.commit(Work(trials=trials))).allowed if trials else ()
+        verdicts = iter(done)
+        return np.array([one is not None and next(verdicts) for one in tried], dtype=bool)
+
+    def _tokens(self, record: bytes, value: bytes) -> tuple[bytes, bytes]:
+        return self.sketcher.pair(b"values_per_record", record, value)
+
+    async def ask(self, view: View, rows: Dataset, truly: NDArray[np.bool_] | None) -> Answer:
+        """Ask the model as the contract asks it."""
+        if not self.costly and len(rows) <= AT_ONCE:
+            return _told(view, rows, truly)
+        return await asyncio.get_running_loop().run_in_executor(None, _told, view, rows, truly)
+
+    def event(
+        self, status: int, who: Principal | None, address: str, asked: Asked | None,
+        answer: Answer | None,
+    ) -> QueryEvent:  # fmt: skip
+        """Write down what happened, without a value."""
+        rows = 0 if asked is None else asked.n
+        told = 0 if answer is None else rows
+        if answer is not None and answer.answered is not None:
+            told = int(answer.answered.sum())
+        role = "" if who is None else who.role
+        view = self.views.get(role)
+        return QueryEvent(
+            self._clock(), status, b"" if who is None else who.token, self._place(address), role,
+            self.card.name, "" if view is None else view.digest, rows, told, self.sketcher.names,
+            b"" if asked is None else self.sketcher(asked.rows),
+            False if who is None else who.auditor,
+        )  # fmt: skip
+
+    def _place(self, address: str) -> bytes:
+        token = self._sources.get(address)
+        if token is None:
+            if len(self._sources) > 10_000:
+                self._sources.clear()
+            keyed = self._source.copy()
+            keyed.update(address.encode())
+            token = self._sources[address] = keyed.digest()
+        return token
+
+    def watch(self, event: QueryEvent, rows: Dataset | None) -> None:
+        """Show the event to every detector."""
+        for detector in self.detectors:
+            if detector.observe(event, rows) is not None:
+                self.counters.add("alerts")
+
+
+def _told(view: View, rows: Dataset, truly: NDArray[np.bool_] | None) -> Answer:
+    if view.limited is None or truly is None:
+        return view.asked.ask(rows)
+    return view.limited.answer(rows, truly)
+
+
+def header_length(call: Call) -> int | None:
+    """The JSON part's length where binary tensors follow it."""
+    given = [value for name, value in call.headers if name == b"inference-header-content-length"]
+    if not given:
+        return None
+    if len(given) > 1 or not given[0].isdigit() or len(given[0]) > 12:
+        raise BadRequest("Inference-Header-Content-Length is not one whole number")
+    return int(given[0])
+
+
+def refused(refusal: RefusedError | BadRequest) -> Reply:
+    """Write a refusal."""
+    headers = [JSON]
+    after = getattr(refusal, "retry_after", None)
+    if after is not None:
+        headers.append((b"retry-after", str(after).encode()))
+    if refusal.status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
+    return Reply(refusal.status, headers, msgspec.json.encode({"error": refusal.message}))

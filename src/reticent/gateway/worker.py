@@ -1,0 +1,198 @@
+"""One worker: the guard with its stations, and what goes on beside it while it serves."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from reticent.access.identity import Identity
+from reticent.access.policy import Doors
+from reticent.access.tokens import Tokens
+from reticent.contract import Contract
+from reticent.errors import StoreError
+from reticent.gateway.budget import DAY, Budget
+from reticent.gateway.counters import Counters
+from reticent.gateway.freshness import Freshness
+from reticent.gateway.guard import Guard, View
+from reticent.gateway.journal import checkpoint, erased
+from reticent.gateway.log import log
+from reticent.monitor.sketch import Sketcher
+from reticent.monitor.watch import Counting
+from reticent.randomness import subkey
+from reticent.schema import Schema
+from reticent.store import Head, Store
+from reticent.stores.group import Grouped
+from reticent.targets.contracted import asked
+from reticent.targets.gate import Gate
+from reticent.targets.limited import limited
+from reticent.targets.shape import shaper
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from reticent.targets.served import Served
+
+POLL = 0.2  # seconds between two looks at the keys' version
+CHECKPOINT = 60.0  # seconds between two signed checkpoints of a journal that grew
+SWEEP = 3_600.0  # seconds between two sweeps of what is over
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a gateway is to serve, and under which rules.
+
+    Attributes
+    ----------
+    served : the model. schema : its columns. contracts : role to contract. gates : role to gate.
+    secret, signing : the root secret and the key that signs checkpoints.
+    store : opens the store; called once in each worker. durable : fsync before each answer.
+    rows_per_day : of all callers. retention_days : of the journal; None keeps it.
+    """
+
+    served: Served
+    schema: Schema
+    contracts: Mapping[str, Contract]
+    gates: Mapping[str, Gate] = field(default_factory=dict)
+    secret: bytes
+    signing: Ed25519PrivateKey
+    store: Callable[[], Store]
+    durable: bool = True
+    rows_per_day: int | None = None
+    high_risk: bool = False
+    trusted_proxies: tuple[str, ...] = ()
+    tokens: Callable[[], Tokens | None] = lambda: None
+    retention_days: float | None = None
+
+
+class Worker:
+    """A guard in a running event loop, with its store and its watches.
+
+    Parameters
+    ----------
+    first : whether this worker also signs checkpoints and sweeps.
+    """
+
+    def __init__(self, plan: Plan, counters: Counters, first: bool = True) -> None:
+        self.plan, self.counters, self._first = plan, counters, first
+        self.store = plan.store()
+        self.group = Grouped(self.store, durable=plan.durable)
+        self.guard = guard_of(plan, self.store, self.group, counters)
+        self._signed = Head()
+        self._away = False
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def ready(self) -> bool:
+        """Whether requests are answered: the store is there and the keys are fresh."""
+        return self.guard.keys.fresh and not self.group.failed
+
+    async def start(self) -> None:
+        """Look at the keys once, then go on looking.
+
+        Raises
+        ------
+        StoreError : there is no store to look at.
+        """
+        await self.guard.keys.look()
+        self._tasks.append(asyncio.create_task(self._every(POLL, self._watch)))
+        if self._first:
+            self._tasks.append(asyncio.create_task(self._every(CHECKPOINT, self.sign)))
+            self._tasks.append(asyncio.create_task(self._every(SWEEP, self.sweep)))
+
+    async def close(self) -> None:
+        """Finish: write what waits, give leases back, sign the end of the journal."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        try:
+            await self.group.flush()
+            await self.guard.budget.close(self.store.give_back)
+            if self._first:
+                await self.sign()
+            await self.group.close()
+        except StoreError as error:
+            log("store failed at the end", found=error.found)
+
+    async def sign(self) -> None:
+        """Sign a checkpoint where the journal has grown."""
+        head = await self.group.call(self.store.head)
+        if head.count > self._signed.count:
+            signed = checkpoint(head, self.plan.signing, time.time())
+            await self.group.call(self.store.save_checkpoint, head.count, signed)
+            self._signed = head
+
+    async def sweep(self) -> None:
+        """Forget windows that are over, and erase entries that were kept long enough."""
+        now = time.time()
+        await self.group.call(self.store.forget, int(now) - 2 * DAY)
+        if (days := self.plan.retention_days) is not None:
+            rule = f"retention of {days:g} days"
+            await self.group.call(erased, self.store, now - days * DAY, now, rule)
+
+    async def _watch(self) -> None:
+        """Look at the keys, and say aloud when the store goes and comes."""
+        try:
+            await self.guard.keys.look()
+        finally:
+            failed = not self.ready
+            self.counters.put("store_failed", float(failed))
+            if failed != self._away:
+                self._away = failed
+                log("store away: nobody is answered" if failed else "store is back")
+
+    async def _every(self, seconds: float, step: Callable[[], Awaitable[Any]]) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                await step()
+            except StoreError as error:
+                if step != self._watch:
+                    log("store failed", found=error.found)
+
+
+def guard_of(plan: Plan, store: Store, group: Grouped, counters: Counters) -> Guard:
+    """Set the stations up.
+
+    Raises
+    ------
+    ConfigError : a contract that cannot hold for this model.
+    """
+    averaged = {name for contract in plan.contracts.values() for name in contract.marginalize}
+    inputs = plan.served.card.columns
+    watched = [[name] for name in inputs if name in plan.schema.sensitive or name in averaged]
+    sketches = subkey(plan.secret, "sketches")
+    identity = Identity(store, plan.secret, plan.tokens(), group.call)
+    return Guard(
+        card=plan.served.card,
+        views={role: view(plan, role) for role in plan.contracts},
+        costly=plan.served.costly,
+        identity=identity,
+        keys=Freshness(identity, store, group),
+        doors=Doors(plan.contracts, plan.high_risk, plan.trusted_proxies),
+        budget=Budget(group, plan.contracts, plan.rows_per_day),
+        sketcher=Sketcher(sketches, inputs, watched, plan.schema.precisions),
+        detectors=[Counting()],
+        group=group,
+        counters=counters,
+        source_key=subkey(plan.secret, "sources"),
+    )
+
+
+def view(plan: Plan, role: str) -> View:
+    """One role's view of the model, through the very functions that an audit attacks.
+
+    Raises
+    ------
+    ConfigError : the contract cannot hold for this model.
+    """
+    target, contract = plan.served.target, plan.contracts[role]
+    seen = asked(target, contract, plan.schema, gate=plan.gates.get(role))
+    key = subkey(plan.secret, "noise")
+    shape = shaper(seen, contract, plan.schema, key, target.columns)
+    few = None
+    if contract.values_per_record is not None:
+        few = limited(target, seen, contract.marginalize, plan.schema.precisions)
+    return View(role, contract, contract.digest, seen, shape, few)

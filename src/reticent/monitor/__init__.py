@@ -1,0 +1,1 @@
+"""Inversion in progress: what is kept of queries, and who watches them."""

@@ -1,0 +1,304 @@
+"""State in one SQLite file (write-ahead log), shared by the processes of one machine.
+
+A transaction is on the disk when it returns (``synchronous = FULL``): one fsync of the log. What
+only appends to the journal is a single INSERT at the place where this process saw the journal
+end; where another process has been there first, the place is taken and the end is read anew.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from reticent.errors import StoreError
+from reticent.store import Block, Done, Head, KeyRecord, Trial, Want, Work, linked
+from reticent.stores import decided
+
+PATIENCE = 5.0  # seconds to wait for another process's transaction
+FORMAT = 1
+TABLES = (
+    "CREATE TABLE IF NOT EXISTS journal (first INTEGER PRIMARY KEY, count INTEGER NOT NULL,"
+    " head BLOB NOT NULL, at REAL NOT NULL, kept INTEGER NOT NULL, entries BLOB NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS budgets (account TEXT, starts INTEGER, used INTEGER NOT NULL,"
+    " PRIMARY KEY (account, starts)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS tried (principal BLOB, record BLOB, value BLOB,"
+    " PRIMARY KEY (principal, record, value)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS access_keys (id TEXT PRIMARY KEY, created REAL NOT NULL,"
+    " record BLOB NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS checkpoints (place INTEGER PRIMARY KEY, count INTEGER NOT NULL,"
+    " signed BLOB NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS state (version INTEGER NOT NULL, touched INTEGER NOT NULL)",
+    "INSERT INTO state SELECT 0, 0 WHERE NOT EXISTS (SELECT 1 FROM state)",
+    f"PRAGMA user_version = {FORMAT}",
+)
+END = "SELECT first + count, head FROM journal ORDER BY first DESC LIMIT 1"
+APPEND = "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (first) DO NOTHING"
+BLOCKS = (
+    "SELECT first, count, head, at, entries FROM journal WHERE first >="
+    " (SELECT coalesce(max(first), 0) FROM journal WHERE first <= ?) ORDER BY first LIMIT ?"
+)
+ERASABLE = (
+    "SELECT first, count, head, at, entries FROM journal"
+    " WHERE first >= ? AND at < ? AND kept > 0 ORDER BY first LIMIT ?"
+)
+FOUND = {
+    "SQLITE_FULL": ("the disk is full", "Free some space; nothing was lost"),
+    "SQLITE_BUSY": ("another process holds it", "Try again"),
+    "SQLITE_CORRUPT": ("it is damaged", "Restore the file from a copy"),
+    "SQLITE_NOTADB": ("it is no SQLite file", "Restore the file from a copy"),
+    "SQLITE_CANTOPEN": ("it cannot be opened", "Check who may write there"),
+    "SQLITE_READONLY": ("it cannot be written", "Check who may write there"),
+}
+
+
+class Sqlite:
+    """A store in one file; any thread may call it, one at a time.
+
+    Parameters
+    ----------
+    path : the file, made with mode 0600 at the first call where it is missing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._db: sqlite3.Connection | None = None
+        self._inode = 0
+        self._end: Head | None = None  # where this process last saw the journal end
+
+    def commit(self, work: Work) -> Done:
+        """Append entries, lease rows and count values; without any of them, try to write."""
+        with self._lock:
+            if work.entries and not (work.wants or work.trials):
+                with self._open() as db:
+                    if self._end is not None and self._append(db, self._end, work.entries):
+                        return Done()
+            with self._writing() as db:
+                granted, allowed = _grant(db, work.wants), _allow(db, work.trials)
+                end = _end(db)
+                if work.entries and not self._append(db, end, work.entries):
+                    raise decided.damaged("the end of the journal")
+                if not (work.entries or work.wants or work.trials):
+                    db.execute("UPDATE state SET touched = touched + 1")
+            if not work.entries:
+                self._end = end
+            return Done(granted, allowed)
+
+    def _append(self, db: sqlite3.Connection, end: Head, entries: Sequence[bytes]) -> bool:
+        """Write a block where the journal is thought to end: False where another one is there."""
+        head, count = linked(end.hash, entries), len(entries)
+        row = (end.count, count, head, time.time(), count, decided.packed(entries))
+        if db.execute(APPEND, row).rowcount != 1:
+            return False
+        self._end = Head(end.count + count, head)
+        return True
+
+    def used(self, account: str, window: int) -> int:
+        """Rows of an account's window that are leased or spent."""
+        with self._lock, self._open() as db:
+            return _used(db, account, window)
+
+    def give_back(self, account: str, window: int, rows: int) -> None:
+        """Return the unspent rest of a lease."""
+        give = "UPDATE budgets SET used = max(0, used - ?) WHERE account = ? AND starts = ?"
+        with self._lock, self._writing() as db:
+            db.execute(give, (rows, account, window))
+
+    def head(self) -> Head:
+        """The end of the journal's chain."""
+        with self._lock, self._open() as db:
+            return _end(db)
+
+    def blocks(self, first: int = 0) -> Iterator[Block]:
+        """The journal in order; what is appended meanwhile comes too."""
+        while True:
+            with self._lock, self._open() as db:
+                rows = db.execute(BLOCKS, (first, decided.PORTION)).fetchall()
+            rows = [row for row in rows if row[0] + row[1] > first]
+            if not rows:
+                return
+            yield from (decided.block(*row) for row in rows)
+            first = rows[-1][0] + rows[-1][1]
+
+    def erase(self, chosen: Callable[[bytes], bool], before: float) -> int:
+        """Erase in portions, and the old bytes from the file: how many entries."""
+        first, erased = 0, 0
+        write = "UPDATE journal SET entries = ?, kept = ? WHERE first = ?"
+        while True:
+            with self._lock, self._writing() as db:
+                rows = db.execute(ERASABLE, (first, before, decided.PORTION)).fetchall()
+                for row in rows:
+                    entries, gone, kept = decided.without(decided.block(*row), chosen)
+                    if gone:
+                        db.execute(write, (entries, kept, row[0]))
+                    erased += gone
+            if not rows:
+                break
+            first = rows[-1][0] + 1
+        if erased:
+            self._settle()
+        return erased
+
+    def _settle(self) -> None:
+        """Move the log into the file and empty it: it still held what was erased."""
+        with self._lock, self._open() as db:
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def save_key(self, record: KeyRecord) -> None:
+        """Add or replace a key by its id; the version rises."""
+        row = (record.id, record.created, decided.packed(record))
+        with self._lock, self._writing() as db:
+            db.execute("INSERT OR REPLACE INTO access_keys VALUES (?, ?, ?)", row)
+            db.execute("UPDATE state SET version = version + 1")
+
+    def key(self, id: str) -> KeyRecord | None:  # noqa: A002 (the word of the trade)
+        """One key by its id."""
+        with self._lock, self._open() as db:
+            row = db.execute("SELECT record FROM access_keys WHERE id = ?", (id,)).fetchone()
+        return decided.key(row[0]) if row else None
+
+    def keys(self) -> list[KeyRecord]:
+        """All keys, oldest first."""
+        with self._lock, self._open() as db:
+            rows = db.execute("SELECT record FROM access_keys ORDER BY created, id").fetchall()
+        return [decided.key(row[0]) for row in rows]
+
+    def version(self) -> int:
+        """A number that rises whenever a key changes; fails where the file was taken away."""
+        with self._lock, self._open() as db:
+            if not self.path.exists() or self.path.stat().st_ino != self._inode:
+                raise self._error("it was taken away or replaced", "Restore the file, or go on")
+            return int(db.execute("SELECT version FROM state").fetchone()[0])
+
+    def save_checkpoint(self, count: int, signed: bytes) -> None:
+        """Keep a signed statement about the first ``count`` entries."""
+        with self._lock, self._writing() as db:
+            db.execute("INSERT INTO checkpoints (count, signed) VALUES (?, ?)", (count, signed))
+
+    def checkpoints(self) -> list[bytes]:
+        """The signed statements, oldest first."""
+        with self._lock, self._open() as db:
+            return [row[0] for row in db.execute("SELECT signed FROM checkpoints ORDER BY place")]
+
+    def forget(self, before: int) -> None:
+        """Drop budgets' windows that began before a time."""
+        with self._lock, self._writing() as db:
+            db.execute("DELETE FROM budgets WHERE starts < ?", (before,))
+
+    def forget_principal(self, principal: bytes) -> None:
+        """Drop the values that a principal tried, and the old bytes from the file."""
+        with self._lock, self._writing() as db:
+            db.execute("DELETE FROM tried WHERE principal = ?", (principal,))
+        self._settle()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._lock:
+            self._drop()
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        """Lend the connection, opened where there is none; after a failure there is none."""
+        try:
+            if self._db is None:
+                self._db = self._connected()
+            yield self._db
+        except (sqlite3.Error, OSError) as error:
+            self._drop()
+            name = getattr(error, "sqlite_errorname", type(error).__name__)
+            known = next((known for known in FOUND if name.startswith(known)), None)
+            found, do = FOUND[known] if known else ("it failed", "Check the disk")
+            raise self._error(f"{found} ({name})", do) from None
+        except BaseException:
+            self._drop()
+            raise
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction; dropping the connection rolls it back."""
+        with self._open() as db:
+            db.execute("BEGIN IMMEDIATE")
+            yield db
+            db.execute("COMMIT")
+
+    def _connected(self) -> sqlite3.Connection:
+        """Open the file; SQLite does not wait where several are the first to do so, so we do."""
+        until = time.monotonic() + PATIENCE
+        while True:
+            with suppress(FileExistsError):  # never open an existing one: closing drops its locks
+                os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            db = sqlite3.connect(
+                self.path, timeout=PATIENCE, isolation_level=None, check_same_thread=False
+            )
+            try:
+                self._prepare(db)
+            except BaseException as error:
+                db.close()
+                busy = getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY")
+                if not busy or time.monotonic() > until:
+                    raise
+                time.sleep(0.01)
+            else:
+                return db
+
+    def _prepare(self, db: sqlite3.Connection) -> None:
+        for setting in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
+            db.execute(f"PRAGMA {setting}")
+        self._inode = self.path.stat().st_ino
+        form = db.execute("PRAGMA user_version").fetchone()[0]
+        if form not in {0, FORMAT}:
+            raise self._error(f"its format is {form}", "Use the reticent that wrote it")
+        if form == 0:
+            db.execute("BEGIN IMMEDIATE")
+            for statement in TABLES:
+                db.execute(statement)
+            db.execute("COMMIT")
+
+    def _drop(self) -> None:
+        db, self._db, self._end = self._db, None, None
+        if db is not None:
+            with suppress(sqlite3.Error):
+                db.close()
+
+    def _error(self, found: str, do: str) -> StoreError:
+        return StoreError(f"the store {self.path}", found, do)
+
+
+def _end(db: sqlite3.Connection) -> Head:
+    row = db.execute(END).fetchone()
+    return Head(*row) if row else Head()
+
+
+def _used(db: sqlite3.Connection, account: str, window: int) -> int:
+    read = "SELECT used FROM budgets WHERE account = ? AND starts = ?"
+    row: Any = db.execute(read, (account, window)).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _grant(db: sqlite3.Connection, wants: Sequence[Want]) -> tuple[int, ...]:
+    accounts = {(want.account, want.window) for want in wants}
+    before = {account: _used(db, *account) for account in accounts}
+    after = before.copy()
+    granted = decided.grant(wants, after)
+    rows = [(*account, used) for account, used in after.items() if used != before[account]]
+    db.executemany("INSERT OR REPLACE INTO budgets VALUES (?, ?, ?)", rows)
+    return granted
+
+
+def _allow(db: sqlite3.Connection, trials: Sequence[Trial]) -> tuple[bool, ...]:
+    read = "SELECT value FROM tried WHERE principal = ? AND record = ?"
+    tried = {
+        of: {row[0] for row in db.execute(read, of)}
+        for of in {(trial.principal, trial.record) for trial in trials}
+    }
+    before = {of: values.copy() for of, values in tried.items()}
+    allowed = decided.allow(trials, tried)
+    rows = [(*of, value) for of in tried for value in tried[of] - before[of]]
+    db.executemany("INSERT INTO tried VALUES (?, ?, ?)", rows)
+    return allowed

@@ -1,0 +1,151 @@
+"""A store in memory, for tests of whatever needs a store and is not about one."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+from reticent.errors import StoreError
+from reticent.store import Block, Done, Erased, Head, KeyRecord, Trial, Want, Work, linked
+
+
+class MemoryStore:
+    """Everything a store does, gone with the process.
+
+    Attributes
+    ----------
+    down : while true every method raises StoreError. asked : the names of the methods called.
+    """
+
+    def __init__(self) -> None:
+        self.down = False
+        self.asked: list[str] = []
+        self._lock = threading.RLock()
+        self._used: dict[tuple[str, int], int] = {}
+        self._tried: dict[tuple[bytes, bytes], set[bytes]] = {}
+        self._blocks: list[Block] = []
+        self._keys: dict[str, KeyRecord] = {}
+        self._version = 0
+        self._checkpoints: list[tuple[int, bytes]] = []
+
+    def _begin(self, name: str) -> threading.RLock:
+        if len(self.asked) < 10_000:
+            self.asked.append(name)
+        if self.down:
+            raise StoreError("the store", "it is down", "Wait")
+        return self._lock
+
+    def commit(self, work: Work) -> Done:
+        """Append, lease and count."""
+        with self._begin("commit"):
+            if work.entries:
+                head, entries = self.head(), tuple(work.entries)
+                own = linked(head.hash, entries)
+                self._blocks.append(Block(head.count, own, time.time(), entries))
+            granted = tuple(self._lease(want) for want in work.wants)
+            return Done(granted, tuple(self._try(trial) for trial in work.trials))
+
+    def _lease(self, want: Want) -> int:
+        place = (want.account, want.window)
+        used = self._used.get(place, 0)
+        rows = min(want.most, want.limit - used)
+        if rows < want.least:
+            return 0
+        self._used[place] = used + rows
+        return rows
+
+    def _try(self, trial: Trial) -> bool:
+        values = self._tried.setdefault((trial.principal, trial.record), set())
+        if trial.value in values:
+            return True
+        if len(values) >= trial.limit:
+            return False
+        values.add(trial.value)
+        return True
+
+    def used(self, account: str, window: int) -> int:
+        """Rows leased."""
+        with self._begin("used"):
+            return self._used.get((account, window), 0)
+
+    def give_back(self, account: str, window: int, rows: int) -> None:
+        """Return rows."""
+        with self._begin("give_back"):
+            self._used[account, window] = max(0, self._used.get((account, window), 0) - rows)
+
+    def head(self) -> Head:
+        """The end of the chain."""
+        with self._begin("head"):
+            if not self._blocks:
+                return Head()
+            last = self._blocks[-1]
+            return Head(last.first + len(last.entries), last.head)
+
+    def blocks(self, first: int = 0) -> Iterator[Block]:
+        """The journal."""
+        with self._begin("blocks"):
+            chosen = [one for one in self._blocks if one.first + len(one.entries) > first]
+        return iter(chosen)
+
+    def erase(self, chosen: Callable[[bytes], bool], before: float) -> int:
+        """Erase entries."""
+        with self._begin("erase"):
+            erased = 0
+            for place, block in enumerate(self._blocks):
+                if block.at >= before:
+                    continue
+                kept: list[bytes | Erased] = []
+                for one in block.entries:
+                    if not isinstance(one, Erased) and chosen(one):
+                        kept.append(Erased(hashlib.sha256(one).digest()))
+                        erased += 1
+                    else:
+                        kept.append(one)
+                self._blocks[place] = Block(block.first, block.head, block.at, tuple(kept))
+            return erased
+
+    def save_key(self, record: KeyRecord) -> None:
+        """Add or replace a key."""
+        with self._begin("save_key"):
+            self._keys[record.id] = record
+            self._version += 1
+
+    def key(self, id: str) -> KeyRecord | None:  # noqa: A002
+        """One key."""
+        with self._begin("key"):
+            return self._keys.get(id)
+
+    def keys(self) -> list[KeyRecord]:
+        """All keys."""
+        with self._begin("keys"):
+            return sorted(self._keys.values(), key=lambda one: one.created)
+
+    def version(self) -> int:
+        """Rises whenever a key changes."""
+        with self._begin("version"):
+            return self._version
+
+    def save_checkpoint(self, count: int, signed: bytes) -> None:
+        """Keep a checkpoint."""
+        with self._begin("save_checkpoint"):
+            self._checkpoints.append((count, signed))
+
+    def checkpoints(self) -> list[bytes]:
+        """The checkpoints."""
+        with self._begin("checkpoints"):
+            return [signed for _, signed in self._checkpoints]
+
+    def forget(self, before: int) -> None:
+        """Drop windows that began before a time."""
+        with self._begin("forget"):
+            self._used = {key: rows for key, rows in self._used.items() if key[1] >= before}
+
+    def forget_principal(self, principal: bytes) -> None:
+        """Drop the values tried."""
+        with self._begin("forget_principal"):
+            self._tried = {key: seen for key, seen in self._tried.items() if key[0] != principal}
+
+    def close(self) -> None:
+        """Nothing to let go of."""
