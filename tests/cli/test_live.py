@@ -12,7 +12,7 @@ from desk import AGE, INPUTS, Desk, people
 from reticent.cli.endpoint import key_of
 from reticent.cli.loaded import load_case
 from reticent.cli.project import load_project
-from reticent.contract import Contract
+from reticent.contract import Abstain, Contract
 from reticent.errors import ConfigError
 from reticent.evidence import Evidence
 from reticent.finding import Finding
@@ -91,21 +91,28 @@ def test_the_live_score_is_the_one_in_process(project: Desk, role: str) -> None:
     assert any("live endpoint" in note for note in live.notes)
     assert [one.attack for one in live.not_run] == ["canaries"]
     # Both values of all members and others, once for both attacks, and the others as they are.
-    assert sent == 2 * (40 + 40) + 40
+    # Before, 32 auxiliary people to see whether the average holds.
+    assert sent == 2 * (40 + 40) + 40 + (2 * 32 if role == "partner" else 0)
     if role != "tried":
         assert live.configurations[0].utility == before.configurations[0].utility
 
 
-def test_what_is_deployed_counts_and_not_what_is_written(project: Desk) -> None:
-    # The gateway forgot to average: the file says it does, the attack sees that it does not.
-    project.run("audit", "reticent.toml", "--role", "partner", "--attacks", "label_likelihood")
-    before = project.evidence().findings[0].members.auc.value
-    with deployed(Contract(output="label")) as served:
-        project.audit("--url", served.url, "--role", "partner", "--attacks", "label_likelihood")
-    after = project.evidence().findings[0].members.auc.value
-    assert before is not None
-    assert after is not None
-    assert after != before
+UNKEPT = [
+    (Contract(output="label"), "partner", "its answers change with 's', which the contract"),
+    (CONTRACTS["clinic"], "partner", "it tells label, top_k, scores, the contract says label"),
+    (CONTRACTS["shut"], "clinic", "it tells nothing, the contract says label, top_k, scores"),
+    (Contract(output="scores", abstain=Abstain(confidence=0.6)), "clinic", "abstain"),
+]
+
+
+@pytest.mark.parametrize(("contract", "role", "found"), UNKEPT)
+def test_an_endpoint_that_does_not_keep_its_contract_is_refused(
+    project: Desk, contract: Contract, role: str, found: str
+) -> None:
+    # Shadows behind the contract would teach the attacker to look where it leaves something over.
+    with deployed(contract) as served:
+        told = project.refused("audit", "reticent.toml", "--url", served.url, "--role", role)
+    assert found in told
 
 
 def test_without_a_role_the_view_is_called_live(project: Desk) -> None:

@@ -10,18 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reticent.audit.case import Prepared
-from reticent.audit.measure import Guard, training_errors
+from reticent.audit.measure import Guard, View, training_errors
 from reticent.audit.options import Options
 from reticent.contract import Contract
 from reticent.dataset import Dataset
-from reticent.errors import ModelError
+from reticent.errors import ConfigError, ModelError
 from reticent.evidence import NotRun
 from reticent.target import Answer, Reveals, Target
+from reticent.targets.answers_file import Recorded
 from reticent.targets.http import Http
 from reticent.targets.local import positions
 from reticent.targets.shape import cut
 from reticent.targets.wrap import Around
 
+PROBED = 32  # auxiliary people about whom an endpoint is asked beforehand
+TOLD = Reveals.LABEL | Reveals.TOP_K | Reveals.SCORES | Reveals.VECTOR | Reveals.ABSTAIN
+PARTS = ("label", "scores", "value", "vector", "answered")
 UNTRAINED = NotRun("canaries", "a live endpoint cannot be trained again with coins")
 
 
@@ -52,6 +56,28 @@ class Sorted(Around):
         return replace(told, label=label, scores=scores)
 
 
+def view_of(
+    live: Target, case: Prepared, name: str, contract: Contract | None, guard: Guard
+) -> View:
+    """One configuration in which an endpoint answers, its shadows yet to be trained.
+
+    Parameters
+    ----------
+    guard : what puts a shadow behind the contract that the endpoint is said to keep.
+
+    Raises
+    ------
+    ConfigError, ModelError : it is another model, or does not keep that contract.
+    """
+    target = in_place(live, case)
+    errors = _published(case, contract)
+    if contract is None:
+        return View(name, "", target, without_contract(live), (), errors)
+    if not isinstance(case.target, Recorded | Http):
+        keeps(target, case, name, contract, guard(case.target).reveals)
+    return View(name, contract.digest, target, guard, (), errors)
+
+
 def in_place(live: Target, case: Prepared) -> Target:
     """Let an endpoint stand for the model that the shadows resemble.
 
@@ -75,6 +101,52 @@ def in_place(live: Target, case: Prepared) -> Target:
             "Name the endpoint of the model in [model]",
         )  # fmt: skip
     return live if kinds[0] == kinds[1] else Sorted(live, model)
+
+
+def keeps(live: Target, case: Prepared, name: str, contract: Contract, promised: Reveals) -> None:
+    """Try whether an endpoint keeps a contract, on auxiliary people.
+
+    An attacker whose shadows answer through the contract learns to look where it leaves something
+    over; an endpoint that does not keep it is not seen by them, so it is refused beforehand.
+
+    Parameters
+    ----------
+    promised : what the model reveals behind the contract.
+
+    Raises
+    ------
+    ConfigError : it tells more or less, or its answers change with a column that is averaged over.
+    """
+    asked = f"the endpoint as the view of {name!r}"
+    do = "Deploy this project file, and give a key of that role; or leave out --role"
+    if (live.reveals ^ promised) & TOLD:
+        told, wanted = (_words(one) for one in (live.reveals, promised))
+        raise ConfigError(asked, f"it tells {told}, the contract says {wanted}", do)
+    if contract.values_per_record is not None or contract.output == "none":
+        return
+    rows = case.auxiliary.take(slice(0, PROBED))
+    for column in set(contract.marginalize) & set(live.columns):
+        values = case.schema.candidates(column)
+        grid = rows.repeated(len(values)).replaced(column, np.repeat(np.array(values), len(rows)))
+        parts = live.ask(grid)
+        first = np.tile(np.arange(len(rows)), len(values))
+        if not alike(parts, parts.take(first)):
+            found = f"its answers change with {column!r}, which the contract averages over"
+            raise ConfigError(asked, found, do)
+
+
+def alike(first: Answer, second: Answer) -> bool:
+    """Say whether two answers to the same rows are the same."""
+    pairs = ((getattr(first, part), getattr(second, part)) for part in PARTS)
+    return all(
+        one is other is None or np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
+        for one, other in pairs
+    )
+
+
+def _words(told: Reveals) -> str:
+    names = [flag.name.lower() for flag in TOLD if flag & told and flag.name]
+    return ", ".join(names) or "nothing"
 
 
 def quietly(options: Options) -> Options:
@@ -104,7 +176,7 @@ def notes(contracts: Mapping[str, Contract | None]) -> tuple[str, ...]:
     return tuple(told)
 
 
-def published(case: Prepared, contract: Contract | None) -> NDArray[np.float64] | None:
+def _published(case: Prepared, contract: Contract | None) -> NDArray[np.float64] | None:
     """The training error that the model's makers publish, where it may be worked out here.
 
     It needs answers to the members' true rows. Where only an endpoint that counts values can be

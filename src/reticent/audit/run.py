@@ -14,7 +14,7 @@ from reticent import __version__
 from reticent.audit.advice import advise
 from reticent.audit.canaries import toss
 from reticent.audit.case import Case, Prepared
-from reticent.audit.live import UNTRAINED, in_place, notes, published, quietly, without_contract
+from reticent.audit.live import UNTRAINED, notes, quietly, view_of
 from reticent.audit.measure import Guard, Subject, View, measure, subject, training_errors
 from reticent.audit.options import Options
 from reticent.audit.score import Contrast, conclude
@@ -197,10 +197,9 @@ def _view(
             "Leave the roles out, or give the model itself",
         )  # fmt: skip
     guard = guard_of(case, contract, options)
-    digest = "" if contract is None else contract.digest
     if live is not None:
-        guard = guard if contract is not None else without_contract(live)
-        return View(name, digest, in_place(live, case), guard, (), published(case, contract))
+        return view_of(live, case, name, contract, guard)
+    digest = "" if contract is None else contract.digest
     errors = training_errors(case.target, case.members, case.label)
     return View(name, digest, guard(case.target), guard, (), errors)
 

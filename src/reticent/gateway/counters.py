@@ -15,7 +15,7 @@ from typing import Any
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 STATUSES = (200, 400, 401, 403, 404, 405, 408, 413, 415, 429, 431, 500, 502, 503)
 OTHER = "other"
-PLAIN = ("rows_asked", "rows_answered", "rows_refused", "alerts", "in_flight", "store_failed",
+PLAIN = ("rows_asked", "rows_answered", "rows_refused", "alerts", "in_flight", "store_failed")
 HELP = {
     "rows_asked": "Rows of requests that could be read.",
     "rows_answered": "Rows that were answered.",

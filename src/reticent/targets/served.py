@@ -13,7 +13,7 @@ import numpy as np
 
 from reticent.column import Column, is_missing
 from reticent.dataset import Dataset
-from reticent.errors import UntrustedModelError
+from reticent.errors import ModelError, UntrustedModelError
 from reticent.evidence import fingerprint, write
 from reticent.target import Target
 from reticent.targets.card import Card, card_of, load_card, save_card
@@ -166,7 +166,7 @@ def _look(path: Path, content: bytes, known: Known) -> Report:
     """Have a child convert a model; a pickle that breaks it was vouched for, and stays native."""
     try:
         return looked_at(path, content, known.columns, known.rows, known.labels)
-    except UntrustedModelError as error:
+    except ModelError as error:
         if path.suffix not in RUNS_CODE:
             raise
         model = from_bytes(content, path)
