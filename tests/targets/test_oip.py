@@ -111,7 +111,7 @@ TEXT = struct.pack("<I", 2) + b"ab"
         (part(shape=[-1, -2]), b"", "negative"),
         (part(shape=[10**18]), b"", "its data 2"),
         (part(shape=[0, 10**30], data=[]), b"", "out of range"),
-        (part(shape=[1] * 80 + [2]), b"", "out of range"),
+        (part(shape=[10**18] * 1_000_000), b"", "too many axes"),
         (part(shape="ab"), b"", "Expected `array`, got `str`"),
         (part(data=[1, SECRET]), b"", r"Expected `float.*got `str` - at `\$\[1\]`"),
         (part(data=[[1, 2]]), b"", "Expected `float.*got `array`"),

@@ -108,13 +108,15 @@ def read_rows(body: bytes, header_length: int | None, card: Card, contract: Cont
 
     Raises
     ------
-    BadRequest : 413 for more than ``MAX_ROWS`` rows, else 400.
+    BadRequest : 413 for more than ``MAX_ROWS`` rows, 403 where the role is told nothing, else 400.
     """
     face = face_of(card, contract)
+    if not face.outputs:
+        raise BadRequest("this role is told nothing of the model's answers", 403)
     try:
         request, tail = read_request(body, header_length)
         parts = request.inputs
-        n = _rows(parts)
+        n = _rows(parts, face)
         found = cells(parts, tail)
     except Unreadable as error:
         raise BadRequest(str(error)) from None
@@ -130,10 +132,12 @@ def read_rows(body: bytes, header_length: int | None, card: Card, contract: Cont
     return asked
 
 
-def _rows(parts: Sequence[Part]) -> int:
+def _rows(parts: Sequence[Part], face: Face) -> int:
     """Return how many rows are asked; all tensors agree on it."""
     if not parts:
         raise BadRequest("inputs is empty: send one tensor per column")
+    if len(parts) > len(face.kinds):
+        raise BadRequest(f"there are more inputs than columns: {_list(face)}")
     n = parts[0].shape[0] if parts[0].shape else 0
     if len(parts) > 1 and any(part.shape[:1] != [n] for part in parts):
         raise BadRequest("the inputs have different numbers of rows")
@@ -229,7 +233,7 @@ def _numbers(datatype: str, found: Any) -> NDArray[np.float64]:
     except (OverflowError, FloatingPointError):
         raise BadRequest("a number is beyond its datatype") from None
     if not (type(found) is list and type(found[0]) in (float, int)) and not np.isfinite(x).all():
-        raise BadRequest("a number is not finite")
+        raise BadRequest("a number is not finite: NaN and infinity are refused")
     return x
 
 

@@ -26,6 +26,7 @@ DTYPES: dict[str, np.dtype[Any]] = {
 }  # fmt: skip
 T = TypeVar("T")
 NOTHING = msgspec.Raw()
+MOST_AXES = 32
 LENGTH = b"inference-header-content-length"  # the header that says where the JSON ends
 
 
@@ -225,7 +226,7 @@ def _array(part: Part, found: list[Any] | NDArray[Any]) -> NDArray[Any]:
     try:
         with np.errstate(over="ignore"):  # beyond the range of a small float is infinite
             return np.array(found, dtype=DTYPES[part.datatype]).reshape(part.shape)
-    except (OverflowError, ValueError):  # an integer beyond its type; more than 64 axes
+    except (OverflowError, ValueError):  # an integer beyond its type, or an axis beyond all memory
         raise Unreadable("a number or the shape is out of range") from None
 
 
@@ -259,8 +260,8 @@ def _count(part: Part) -> int:
     """Return how many cells a tensor has."""
     if part.datatype not in DTYPES:
         raise Unreadable(f"its datatype is none of {', '.join(DTYPES)}")
-    if part.shape and min(part.shape) < 0:
-        raise Unreadable("its shape is negative")
+    if len(part.shape) > MOST_AXES or (part.shape and min(part.shape) < 0):
+        raise Unreadable("its shape is negative, or has too many axes")
     if part.parameters is not None and part.parameters.shared_memory_region:
         raise Unreadable("shared memory is not offered")
     return math.prod(part.shape)
