@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.table import Table, spread
 from reticent.audit.options import Options
-from reticent.cli.demo import demonstrate
+from reticent.cli.demo import demonstrate, survey
 from reticent.evidence import Evidence
 from reticent.finding import Finding
 
@@ -18,7 +18,7 @@ VIEWS = ("default forest", "leaf size advised", "marginalized", "both", "label o
 
 def measure() -> Table:
     """Run the whole demo once a seed and lay out the best attack of each configuration."""
-    runs = [demonstrate(Options(seed=seed)) for seed in range(SEEDS)]
+    runs = [demonstrate(survey(seed), Options(seed=seed)) for seed in range(SEEDS)]
     rows = [row(place, name, runs) for place, name in enumerate(VIEWS)]
     leaves = ", ".join(f"{one.advice[0].value:g}" if one.advice else "none" for one in runs)
     return Table(

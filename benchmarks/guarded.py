@@ -39,6 +39,8 @@ others = "others.csv"
 [columns]
 y = "label"
 x3 = "sensitive"
+[domains]
+x3 = {{min = -20, max = 20, bins = [-20, -1, 0, 1, 20], public = true}}
 [model]
 path = "forest.onnx"
 [roles.partner]

@@ -119,6 +119,8 @@ def test_the_summary_tells_the_steps_in_their_order() -> None:
     )  # fmt: skip
     assert contract.summary() == "averaged over a, b; may refuse; noise 0.05; top 2; 1 decimals"
     assert Contract(output="scores", bands=(0.2, 0.5)).summary() == "scores; bands 0.2, 0.5"
+    few = Contract(output="label", marginalize=("a",), values_per_record=1)
+    assert few.summary() == "averaged over a beyond 1 value of a record; label"
 
 
 @pytest.mark.parametrize("name", ["admin", "observer"])

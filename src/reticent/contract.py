@@ -2,7 +2,7 @@
 
 A contract is a small algebra on answers, applied in one order by the gateway and the audit
 alike: marginalize, abstain, noise, cut. The object that is enforced is the object that is
-attacked and the object that the evidence names. The rates below are enforced by the gateway;
+attacked and the object that the evidence names. The budgets of rows are enforced by the gateway;
 an audit assumes an attacker with time, and attacks without them.
 """
 
@@ -61,7 +61,8 @@ class Contract(
     decimals : digits kept of a score. bands : edges; a score becomes its band's lower edge.
     top_k : how many scores ``output = "top_k"`` tells.
     rows_per_minute, rows_per_day : budget of each principal. role_rows_per_day : of all.
-    values_per_record : how many values of a marginalized column one principal may try.
+    values_per_record : how many values of the marginalized columns one principal may try about a
+        record and be answered truly; beyond them the answer is the average.
     internal_only, cidr : from where the role may be used.
 
     Raises
@@ -131,8 +132,10 @@ class Contract(
 
     def summary(self) -> str:
         """Say in one line what this contract does to an answer, in its order."""
+        few = self.values_per_record
+        beyond = f" beyond {few} value{'s' * (few > 1)} of a record" if few else ""
         steps = [
-            f"averaged over {', '.join(self.marginalize)}" if self.marginalize else "",
+            f"averaged over {', '.join(self.marginalize)}{beyond}" if self.marginalize else "",
             "may refuse" if self.abstain else "",
             f"noise {self.noise.scale:g}" if self.noise else "",
             f"top {self.top_k}" if self.top_k else self.output,

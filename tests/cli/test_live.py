@@ -23,7 +23,6 @@ from reticent.targets.local import local
 from served import Served, metadata, serving
 
 KEY = "rtc_abcdefghijkl_secretsecret"
-SECRET = "x" * 40
 ROLES = """
 [roles.clinic]
 output = "scores"
@@ -43,6 +42,11 @@ CONTRACTS = {
     "partner": Contract(output="label", marginalize=("s",)),
     "tried": Contract(output="scores", marginalize=("s",), values_per_record=1),
     "shut": Contract(output="none"),
+}
+ATTACKS = {
+    "clinic": "learned,imputation_likelihood",
+    "partner": "label_likelihood,fredrikson_confusion",
+    "tried": "imputation_likelihood,fredrikson_confusion",
 }
 SCHEMA = Schema.of([*INPUTS, "y"], {"y": "label", "s": "sensitive"}, {"s": Domain(values=(0, 1))})
 
@@ -78,7 +82,7 @@ def scores(evidence: Evidence) -> dict[str, object]:
 
 @pytest.mark.parametrize("role", ["clinic", "partner", "tried"])
 def test_the_live_score_is_the_one_in_process(project: Desk, role: str) -> None:
-    attacks = "learned,label_likelihood" if role == "partner" else "learned,imputation_likelihood"
+    attacks = ATTACKS[role]
     project.run("audit", "reticent.toml", "--role", role, "--attacks", attacks, "--no-canaries")
     before = project.evidence()
     with deployed(CONTRACTS[role]) as served:

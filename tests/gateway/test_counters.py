@@ -32,10 +32,10 @@ def test_replies_are_counted_by_role_and_status_and_never_by_caller() -> None:
     assert found["reticent_rows_asked_total", "", ""] == 4
     assert found["reticent_rows_answered_total", "", ""] == 3
     assert found["reticent_rows_refused_total", "", ""] == 1
-    assert found["reticent_request_seconds_count", "", ""] == 3
-    assert found["reticent_request_seconds_bucket", "", "0.0025"] == 1
-    assert found["reticent_request_seconds_bucket", "", "0.005"] == 2
-    assert found["reticent_request_seconds_bucket", "", "10.0"] == 2
+    assert found["reticent_request_duration_seconds_count", "", ""] == 3
+    assert found["reticent_request_duration_seconds_bucket", "", "0.0025"] == 1
+    assert found["reticent_request_duration_seconds_bucket", "", "0.005"] == 2
+    assert found["reticent_request_duration_seconds_bucket", "", "10.0"] == 2
     assert b"someone" not in exposed(counters)
 
 

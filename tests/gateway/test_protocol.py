@@ -19,7 +19,7 @@ from reticent.gateway import protocol
 from reticent.gateway.protocol import MAX_ROWS, Asked, BadRequest, read_rows, write_answer
 from reticent.target import Answer
 from reticent.targets.card import Card, Kind
-from reticent.targets.oip import Tensor, read_response, write_request
+from reticent.targets.oip import DTYPES, Tensor, read_response, write_request
 
 NAN = float("nan")
 SCORES, LABEL = Contract(output="scores"), Contract(output="label")
@@ -78,7 +78,7 @@ def test_a_row_is_the_same_in_every_encoding_datatype_and_layout(
     sent = []
     for place, (name, datatypes) in enumerate(kinds.items()):
         datatype = data.draw(st.sampled_from(datatypes))
-        column = np.array([row[place] for row in rows], protocol.DTYPES[datatype])
+        column = np.array([row[place] for row in rows], DTYPES[datatype])
         wide = data.draw(st.booleans())
         sent.append(Tensor(name, datatype, column[:, None] if wide else column))
     sent = data.draw(st.permutations(sent))
@@ -88,7 +88,7 @@ def test_a_row_is_the_same_in_every_encoding_datatype_and_layout(
     assert by_column.n == len(rows)
     assert equal(by_column.rows, expected)
     datatype = data.draw(st.sampled_from(["FP64", "FP32"]))
-    matrix = np.array(rows, protocol.DTYPES[datatype])
+    matrix = np.array(rows, DTYPES[datatype])
     length, body = write_request(
         [Tensor("whatever", datatype, matrix)], binary=data.draw(st.booleans())
     )
@@ -188,7 +188,7 @@ def test_a_bad_request_says_what_to_send(of: Card, inputs: list[Any], found: str
 @pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("datatype", ["FP64", "FP32"])
 def test_only_finite_numbers_pass(number: float, datatype: str) -> None:
-    matrix = np.array([[1, number, 1]], protocol.DTYPES[datatype])
+    matrix = np.array([[1, number, 1]], DTYPES[datatype])
     for sent in (
         [Tensor("input", datatype, matrix)],
         [Tensor(name, datatype, matrix[:, at]) for at, name in enumerate("abc")],
@@ -242,8 +242,11 @@ def test_a_huge_body_is_refused_in_bounded_time(body: bytes) -> None:
 
 
 GOOD = json.dumps({"inputs": [A, B, C], "outputs": [{"name": "scores"}], "id": "one"}).encode()
-PIECES = [b'"inputs"', b'"data"', b'"shape"', b'"BYTES"', b'"\xff"', b'"\\ud800"', b"null", b"[[",
-          b"-1", b"1e400", b"{}", b"true", b'"binary_data_size":8,'] + [GOOD[i:i + 9] for i in range(0, 90, 9)]  # fmt: skip
+PIECES = [
+    b'"inputs"', b'"data"', b'"shape"', b'"BYTES"', b'"\xff"', b'"\\ud800"', b"null", b"[[", b"-1",
+    b"1e400", b"{}", b"true", b'"binary_data_size":8,', *(GOOD[i : i + 9] for i in range(0, 90, 9)),
+]  # fmt: skip
+WORDS_OF_IT = ["inputs", "name", "data", "shape", "datatype", "parameters", "id"]
 
 
 @st.composite
@@ -261,7 +264,7 @@ def mutated(draw: st.DrawFn) -> bytes:
     mutated() | st.binary(max_size=200) | st.recursive(
         st.none() | st.booleans() | st.floats() | st.text(max_size=5) | st.integers(),
         lambda inner: st.lists(inner, max_size=4) | st.dictionaries(
-            st.sampled_from(["inputs", "name", "data", "shape", "datatype", "parameters", "id"]), inner
+            st.sampled_from(WORDS_OF_IT), inner
         ),
     ).map(lambda value: json.dumps(value).encode()),
     st.none() | st.integers(-2, 300),
@@ -277,8 +280,7 @@ def mutated(draw: st.DrawFn) -> bytes:
 def test_any_bytes_are_read_or_refused(body: bytes, length: int | None, of: Card) -> None:
     try:
         asked = read_rows(body, length, of, SCORES)
-    except BadRequest as error:
-        assert error.status in (400, 413)
+    except BadRequest:
         return
     assert asked.n == len(asked.rows) > 0
 
@@ -368,7 +370,8 @@ EXPECTED: list[tuple[Answer, Card, Contract, dict[str, Any]]] = [
       "scores": ("FP64", [2, 2], [0.5, 0.3, None, None]),
       "answered": ("BOOL", [2], [True, False])}),
     (Answer(TOLD.label, TOLD.scores, None, np.array([[1.0, 2], [3, 4]])), NUMBERS,
-     Contract(output="vector"), {"label": WORDS, "scores": ALL, "vector": ("FP64", [2, 2], [1, 2, 3, 4])}),
+     Contract(output="vector"),
+     {"label": WORDS, "scores": ALL, "vector": ("FP64", [2, 2], [1, 2, 3, 4])}),
     (Answer(value=np.array([1.5, 2])), REGRESSOR, LABEL, {"value": ("FP64", [2], [1.5, 2])}),
     (Answer(value=np.array([1.5, NAN]), answered=np.array([True, False])), REGRESSOR,
      Contract(output="vector", abstain=UNSURE),
@@ -388,7 +391,7 @@ def test_an_answer_is_written_as_its_contract_says(
     for name, (datatype, shape, data) in expected.items():
         assert (found[name].datatype, list(found[name].shape)) == (datatype, shape)
         numbers = found[name].data.ravel().tolist()
-        assert [None if cell != cell else cell for cell in numbers] == data  # noqa: PLR0124
+        assert [None if cell != cell else cell for cell in numbers] == data
 
 
 @pytest.mark.parametrize(("answer", "of", "contract", "expected"), EXPECTED)

@@ -15,6 +15,7 @@ from reticent.audit.options import Options
 from reticent.audit.run import conclude_all, examine
 from reticent.audit.selftest import self_test
 from reticent.cli.audit import OUT, OUTPUTS, tell_evidence
+from reticent.cli.sample import write_project
 from reticent.cli.shown import common, progress, writable
 from reticent.contract import Contract
 from reticent.dataset import Dataset
@@ -30,9 +31,9 @@ trained on a third of them to predict how each rates her marriage; another third
 the last third was never seen. The attacker knows every column but one: did she have an affair?
 """
 NEXT = """
-Next, on your own model:
-  reticent init model.onnx people.csv --others fresh.csv
-  reticent audit reticent.toml
+Next:
+  {serve}
+  reticent init model.onnx people.csv --others fresh.csv   (on your own model)
   reticent attacks show learned
 """
 MARGINALIZED = Contract(output="scores", marginalize=(SENSITIVE,))
@@ -49,6 +50,7 @@ DEFAULT = "default forest"
 def command(out: Path, seed: int, as_json: bool, quiet: bool) -> int:
     """Train a model on a real survey, recover what its people kept to themselves, defend it.
 
+    The survey and the forest are left in DIR/project, to be served and audited.
     Five configurations, each attacked anew by an attacker who knows it. Exit status 0 when it
     completes, whatever it finds.
     """
@@ -56,17 +58,19 @@ def command(out: Path, seed: int, as_json: bool, quiet: bool) -> int:
     if not (quiet or as_json):
         click.echo(ABOUT)
     with progress(quiet) as tell:
-        evidence = demonstrate(Options(seed=seed, progress=tell))
+        parts = survey(seed)
+        evidence = demonstrate(parts, Options(seed=seed, progress=tell))
     tell_evidence(evidence, out, as_json, quiet)
+    left = write_project(parts, case_of(parts, seed).model, LABEL, SENSITIVE, out / "project")
     if not (quiet or as_json):
-        click.echo(NEXT, nl=False)
+        serve = 'pip install "reticent[serve]"' if left is None else f"reticent serve {left}"
+        click.echo(NEXT.format(serve=serve), nl=False)
     return 0
 
 
-def demonstrate(options: Options) -> Evidence:
+def demonstrate(parts: list[Dataset], options: Options) -> Evidence:
     """Attack the default forest, take the audit's advice, and attack what was defended."""
     tested = self_test(replace(options, seed=0))
-    parts = survey(options.seed)
     subjects: dict[str, Subject] = {}
     first = examine(
         case_of(parts, options.seed).prepared(),

@@ -113,7 +113,7 @@ class Counters:
         edges = [*map(str, SECONDS), "+Inf"]
         rising = [sum(counts[: place + 1]) for place in range(len(counts))]
         return core.HistogramMetricFamily(
-            "reticent_request_seconds", "From a request's last byte to its reply.",
+            "reticent_request_duration_seconds", "From a request's last byte to its reply.",
             buckets=list(zip(edges, rising, strict=True)), sum_value=self.total("seconds/sum"),
         )  # fmt: skip
 

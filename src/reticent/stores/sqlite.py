@@ -7,6 +7,7 @@ end; where another process has been there first, the place is taken and the end 
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sqlite3
 import threading
@@ -21,6 +22,7 @@ from reticent.store import Block, Done, Head, KeyRecord, Trial, Want, Work, link
 from reticent.stores import decided
 
 PATIENCE = 5.0  # seconds to wait for another process's transaction
+STEP = 0.0003  # seconds between two looks whether it is over
 FORMAT = 1
 TABLES = (
     "CREATE TABLE IF NOT EXISTS journal (first INTEGER PRIMARY KEY, count INTEGER NOT NULL,"
@@ -69,14 +71,14 @@ class Sqlite:
         self.path = path
         self._lock = threading.Lock()
         self._db: sqlite3.Connection | None = None
-        self._inode = 0
+        self._inode = self._folder = 0
         self._end: Head | None = None  # where this process last saw the journal end
 
     def commit(self, work: Work) -> Done:
         """Append entries, lease rows and count values; without any of them, try to write."""
         with self._lock:
             if work.entries and not (work.wants or work.trials):
-                with self._open() as db:
+                with self._open() as db, self._turn():
                     if self._end is not None and self._append(db, self._end, work.entries):
                         return Done()
             with self._writing() as db:
@@ -222,10 +224,26 @@ class Sqlite:
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """One transaction; dropping the connection rolls it back."""
-        with self._open() as db:
+        with self._open() as db, self._turn():
             db.execute("BEGIN IMMEDIATE")
             yield db
             db.execute("COMMIT")
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Queue for SQLite's lock in short steps; its own grow to 100 ms. A courtesy, no more."""
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            try:
+                fcntl.flock(self._folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(STEP)
+            else:
+                break
+        try:
+            yield
+        finally:
+            fcntl.flock(self._folder, fcntl.LOCK_UN)
 
     def _connected(self) -> sqlite3.Connection:
         """Open the file; SQLite does not wait where several are the first to do so, so we do."""
@@ -238,6 +256,7 @@ class Sqlite:
             )
             try:
                 self._prepare(db)
+                self._folder = os.open(self.path.parent, os.O_RDONLY)
             except BaseException as error:
                 db.close()
                 busy = getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY")
@@ -263,6 +282,7 @@ class Sqlite:
     def _drop(self) -> None:
         db, self._db, self._end = self._db, None, None
         if db is not None:
+            os.close(self._folder)
             with suppress(sqlite3.Error):
                 db.close()
 

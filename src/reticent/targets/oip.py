@@ -10,6 +10,7 @@ https://github.com/kserve/open-inference-protocol (rest_open_inference_protocol,
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
@@ -274,6 +275,7 @@ for _name in DTYPES:
     _cell: Any = _CELL.get(_name, int)
     _FLAT[_name] = msgspec.json.Decoder(list[_cell])
     _NESTED[_name] = msgspec.json.Decoder(list[list[_cell]])
+_ROWS = re.compile(rb"\[\s*\[")
 _GAPS = msgspec.json.Decoder(list[float | None])
 
 
@@ -286,14 +288,14 @@ def _in_json(part: Part, gaps: bool) -> list[Any]:
     try:
         found: list[Any] = _decoded(flat, part.data)
     except Unreadable:
-        if len(part.shape) != 2:
+        if len(part.shape) != 2 or not _ROWS.match(part.data):
             raise
         rows = _decoded(_NESTED[part.datatype], part.data)
         if len(rows) != part.shape[0] or any(len(row) != part.shape[1] for row in rows):
             raise Unreadable("its data are not of its shape") from None
         return [cell for row in rows for cell in row]
     if len(found) != count:
-        raise Unreadable(f"its shape has {count} cells, its data {len(found)}")
+        raise Unreadable(f"its data have {len(found)} cells, its shape another number")
     return found
 
 
@@ -308,7 +310,7 @@ def _behind_json(part: Part, tail: memoryview, at: int, size: int) -> list[Any] 
     if part.datatype == "BYTES":
         return _texts(raw, count)
     if size != count * dtype.itemsize:
-        raise Unreadable(f"its shape has {count * dtype.itemsize} bytes, its data {size}")
+        raise Unreadable(f"its data have {len(raw)} bytes, its shape another number")
     if part.datatype == "BOOL":
         return np.asarray(np.frombuffer(raw, np.uint8) != 0)
     return np.frombuffer(raw, dtype)
@@ -327,7 +329,7 @@ def _texts(raw: memoryview, count: int) -> list[str]:
         except UnicodeDecodeError:
             raise Unreadable("a text is not UTF-8") from None
     if len(texts) != count:
-        raise Unreadable(f"its shape has {count} cells, its data {len(texts)}")
+        raise Unreadable(f"its data have {len(texts)} cells, its shape another number")
     return texts
 
 
