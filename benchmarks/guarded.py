@@ -108,7 +108,10 @@ def forest() -> bytes:
 
 
 def project(
-    folder: Path, durability: str, limits: Limits = Limits(), store: str | None = None  # noqa: B008
+    folder: Path,
+    durability: str,
+    limits: Limits = Limits(),
+    store: str | None = None,
 ) -> Path:
     """Write a project into a folder; returns its reticent.toml."""
     x, y = people()
@@ -175,7 +178,9 @@ def on_core(core: int | None) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def start(command: Sequence[str], core: int | None, log: Path, **more: str) -> subprocess.Popen[bytes]:
+def start(
+    command: Sequence[str], core: int | None, log: Path, **more: str
+) -> subprocess.Popen[bytes]:
     """Start a process with one thread for its arithmetic; what it says goes to a file."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", **more}
     with on_core(core), log.open("wb") as said:

@@ -11,9 +11,10 @@ import asyncio
 import itertools
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -70,14 +71,14 @@ class Caller(asyncio.Protocol):
 
     Parameters
     ----------
-    requests : sent in turn, endlessly. until : on the clock of ``time.perf_counter``.
+    requests : sent in turn. until : on the clock of ``time.perf_counter``.
     told : called with the number of each answered request, where somebody wants to know.
     """
 
     def __init__(
         self, requests: Iterator[bytes], until: float, told: Callable[[int], None] | None = None
     ) -> None:
-        self._next, self._until, self._told = requests.__next__, until, told
+        self._requests, self._until, self._told = requests, until, told
         self._left, self._status, self._head = 0, 0, b""
         self._sent = 0.0
         self.answered = self.place = 0
@@ -110,7 +111,8 @@ class Caller(asyncio.Protocol):
             self._status = 200 if data.startswith(OK) else int(data[9:12])
             length = _length(data, end)
             if length < 0:
-                return self._fail("it does not tell the length of its answers")
+                self._fail("it does not tell the length of its answers")
+                return
             self._left = length + end + 4 - len(data)
         if self._left == 0:
             self._answered()
@@ -127,9 +129,7 @@ class Caller(asyncio.Protocol):
         else:
             self.refused[self._status] = self.refused.get(self._status, 0) + 1
         self.place += 1
-        if now < self._until:
-            self._ask()
-        else:
+        if now >= self._until or not self._ask():
             self.over.set_result(True)
             self._transport.close()
 
@@ -138,9 +138,13 @@ class Caller(asyncio.Protocol):
             self.over.set_exception(CannotRunError(f"the server cannot be read: {found}"))
         self._transport.close()
 
-    def _ask(self) -> None:
-        self._sent = time.perf_counter()
-        self._write(self._next())
+    def _ask(self) -> bool:
+        """Send the next request; False where there is none."""
+        for request in self._requests:
+            self._sent = time.perf_counter()
+            self._write(request)
+            return True
+        return False
 
 
 def _length(data: bytes, end: int) -> int:
@@ -153,15 +157,16 @@ def _length(data: bytes, end: int) -> int:
 
 
 def drive(
-    port: int, requests: Sequence[Sequence[bytes]], seconds: float = SECONDS,
-    told: Callable[[int, int], None] | None = None,
+    ports: Sequence[int], requests: Sequence[Iterable[bytes]], seconds: float = SECONDS,
+    told: Callable[[int, int], None] | None = None, repeat: bool = True,
 ) -> Driven:  # fmt: skip
-    """Load a server of this machine for some seconds.
+    """Load one or several servers of this machine for some seconds.
 
     Parameters
     ----------
-    requests : for each caller those that it sends, in turn and over and over.
+    ports : callers are spread over them. requests : for each caller those that it sends, in turn.
     told : called with the caller and the number of its request for each 200.
+    repeat : send them over and over; otherwise a caller ends when all were answered.
 
     Raises
     ------
@@ -169,22 +174,23 @@ def drive(
     """
     import uvloop
 
-    return uvloop.run(_drive(port, requests, seconds, told))
+    return uvloop.run(_drive(ports, requests, seconds, told, repeat))
 
 
 async def _drive(
-    port: int, requests: Sequence[Sequence[bytes]], seconds: float,
-    told: Callable[[int, int], None] | None,
+    ports: Sequence[int], requests: Sequence[Iterable[bytes]], seconds: float,
+    told: Callable[[int, int], None] | None, repeat: bool,
 ) -> Driven:  # fmt: skip
     loop, began = asyncio.get_running_loop(), time.perf_counter()
 
     def caller(number: int) -> Caller:
-        note = None if told is None else lambda place: told(number, place)
-        return Caller(itertools.cycle(requests[number]), began + seconds, note)
+        note = None if told is None else partial(told, number)
+        given = itertools.cycle(requests[number]) if repeat else iter(requests[number])
+        return Caller(given, began + seconds, note)
 
     async def connect(number: int) -> Caller:
         made = caller(number)
-        await loop.create_connection(lambda: made, "127.0.0.1", port)
+        await loop.create_connection(lambda: made, "127.0.0.1", ports[number % len(ports)])
         return made
 
     try:

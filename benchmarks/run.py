@@ -57,6 +57,20 @@ BENCHMARKS = {
     ),
     "grid": Benchmark("grid_cost:measure", "benchmarks.md", "a sweep beside the bare model calls"),
     "audit": Benchmark("audit_cost:measure", "benchmarks.md", "where an audit's time goes"),
+    "serving": Benchmark(
+        "serving:measure", "benchmarks.md", "CPU time of a guarded answer beside unguarded servers"
+    ),
+    "serving-latency": Benchmark(
+        "serving:latency", "benchmarks.md", "how long callers wait, beside the disk's fsync"
+    ),
+    "serving-soak": Benchmark("soak:soak", "benchmarks.md", "memory over ten minutes of load"),
+    "serving-principals": Benchmark(
+        "soak:principals", "benchmarks.md", "memory with a million principals (long)"
+    ),
+    "serving-replicas": Benchmark(
+        "replicas:measure", "benchmarks.md", "budgets of two replicas on one PostgreSQL"
+    ),
+    "serving-kills": Benchmark("crash:measure", "benchmarks.md", "kill -9 fifty times under load"),
 }
 
 
@@ -87,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             parser.error(f"no benchmark {name!r}: choose from {', '.join(BENCHMARKS)}")
     if asked.list:
         for name, benchmark in BENCHMARKS.items():
-            print(f"{name:16} {benchmark.says} -> docs/{benchmark.page}")
+            print(f"{name:18} {benchmark.says} -> docs/{benchmark.page}")
         return 0
     ran = [run(name) for name in asked.names or BENCHMARKS]
     return 0 if all(ran) else 1

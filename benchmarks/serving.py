@@ -73,7 +73,7 @@ class Loaded:
 
     def load(self, seconds: float, callers: int = CALLERS) -> Driven:
         """Load it once."""
-        driven = drive(self.running.port, self.requests[:callers], seconds)
+        driven = drive([self.running.port], self.requests[:callers], seconds)
         return clean(driven, self.server.name)
 
     def round(self, seconds: float) -> None:
@@ -196,15 +196,13 @@ def latency(seconds: float = SECONDS) -> Table:
         for _ in range(ROUNDS):
             for one in loaded:
                 for callers in CONCURRENT:
-                    found = one.load(seconds / 2, callers)
-                    waits.setdefault((one.server.name, callers), []).append(found)
+                    driven = one.load(seconds / 2, callers)
+                    waits.setdefault((one.server.name, callers), []).append(driven)
     for (name, callers), found in waits.items():
         times = np.concatenate([one.latencies for one in found])
         p50, p99, most = (float(f) * 1e3 for f in (*np.quantile(times, (0.5, 0.99)), times.max()))
         rate = np.median([one.requests / one.seconds for one in found])
-        rows.append(
-            (name, str(callers), f"{p50:.2f}", f"{p99:.2f}", f"{most:.1f}", f"{rate:,.0f}")
-        )
+        rows.append((name, str(callers), f"{p50:.2f}", f"{p99:.2f}", f"{most:.1f}", f"{rate:,.0f}"))
     p50, p99, most = (float(f) * 1e3 for f in (*np.quantile(disk, (0.5, 0.99)), max(disk)))
     rows.append(("this disk's fsync alone", "1", f"{p50:.2f}", f"{p99:.2f}", f"{most:.1f}", "-"))
     return Table(

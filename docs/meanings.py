@@ -17,10 +17,10 @@ MEANINGS: dict[str, dict[str, str]] = {  # of fields whose docstring does not sa
     },
     "Model": {
         "path": "an ONNX, skops, XGBoost (ubj, json), LightGBM (txt), pickle or joblib file.",
-        "url": "an endpoint; no command of this version reads it.",
-        "name": "a name to tell models apart; no command of this version reads it.",
+        "url": "a server that speaks the Open Inference Protocol v2, to audit or to guard.",
+        "name": "what callers call the model; by default the file's name without its suffix.",
         "sha256": "the file must have this hash; it never vouches for a pickle.",
-        "high_risk": "no command of this version reads it.",
+        "high_risk": "lets in `internal_only` roles only, whatever address is listened on.",
         "purpose": "what the model is for; no command of this version reads it.",
         "template": "no command of this version reads it.",
         "decoder": "no command of this version reads it.",
@@ -37,11 +37,17 @@ MEANINGS: dict[str, dict[str, str]] = {  # of fields whose docstring does not sa
         "max_utility_loss": "accuracy or R2 that a configuration may lose against the first one.",
     },
     "Gateway": {
-        "listen": "address of the guarded model.", "admin_listen": "address of the console.",
-        "trusted_proxies": "whose X-Forwarded-For counts.", "rows_per_day": "budget of all roles.",
-        "durability": "how budgets are written.",
+        "listen": "address of the guarded model: /v2 only.",
+        "admin_listen": "address of /admin and /metrics: keep it local.",
+        "trusted_proxies": "addresses and networks whose X-Forwarded-For counts.",
+        "rows_per_day": "budget of all roles together.",
+        "durability": "`group`: a query is on the disk before it is answered; `async`: within 50 "
+        "ms, and a crash loses at most a second.",
     },
-    "StorePlace": {"url": "where state is kept."},
+    "StorePlace": {
+        "url": "a PostgreSQL shared by all replicas; by default SQLite in `.reticent/`.",
+        "retention_days": "for which the journal keeps what was asked; by default for ever.",
+    },
     "Abstain": {
         "honest": "the share of honest people who shall be answered; the rest is refused.",
         "confidence": "refuse where the highest score is below this.",

@@ -203,7 +203,7 @@ def config_page() -> str:
     blocks = []
     for one in fields_of(project.Tables):
         inner = get_args(hints[one.name])
-        kind = inner[1] if get_origin(hints[one.name]) is dict else hints[one.name]
+        kind = inner[1] if get_origin(hints[one.name]) is dict else (*inner, hints[one.name])[0]
         blocks.append(f"## [{one.name}.NAME]" if one.name == "roles" else f"## [{one.name}]")
         blocks.append(TABLES.get(one.name, ""))
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
@@ -233,6 +233,8 @@ def _toml(hint: Any) -> str:
         return ", ".join(f'`"{value}"`' for value in get_args(hint))
     if get_origin(hint) is tuple:
         return f"list of {_toml(get_args(hint)[0])}"
+    if get_origin(hint) is dict:
+        return "inline table"
     if get_args(hint):
         kinds = [_toml(one) for one in get_args(hint) if one is not type(None)]
         return " or ".join(dict.fromkeys(kinds))
@@ -244,7 +246,9 @@ def _toml(hint: Any) -> str:
 
 
 def _toml_default(default: str) -> str:
-    return {"`None`": "", "`True`": "`true`", "`False`": "`false`", "`()`": "`[]`"}.get(
+    if default.startswith("`("):
+        default = f"`[{default[2:-2].rstrip(',')}]`"
+    return {"`None`": "", "`True`": "`true`", "`False`": "`false`"}.get(
         default, default.replace("'", '"')
     )
 

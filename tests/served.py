@@ -19,6 +19,7 @@ import numpy as np
 from reticent.dataset import Dataset
 from reticent.target import Answer, Reveals, Target
 
+HANGS_UP = "X-Hangs-Up"
 Canned = tuple[int, dict[str, str], bytes]
 
 
@@ -148,6 +149,10 @@ def serving(
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(answer)
+            if (
+                HANGS_UP in headers
+            ):  # without saying so beforehand, as a server does with idle lines
+                self.close_connection = True
 
         do_GET = do_POST = _serve  # noqa: N815 (the server's own names)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 from people import DAYS, GAPS, WHOLE
 from reticent.column import is_missing, is_numeric, plain
-from reticent.dataset import Dataset, row_tokens, stack
+from reticent.dataset import Dataset, Matrix, row_tokens, stack
 from reticent.errors import DataError
 
 KINDS = {"pandas": pd.DataFrame, "polars": pl.DataFrame, "pyarrow": pa.table}
@@ -219,6 +220,67 @@ def test_replacing_a_column_leaves_the_other_table_alone(few_guests: Dataset) ->
     assert changed.names == [*few_guests.names, "new"]
     assert (changed["dose"] == 0).all()
     assert few_guests.digest() == before
+
+
+# Matrices -------------------------------------------------------------------------------------
+
+NAMES = ("a", "b", "c")
+X = np.array([[1.0, 2.0, 3.5], [4.0, 5.0, 6.5], [-0.0, 8.0, 9.5]])
+STEPS: list[Callable[[Dataset], Dataset]] = [
+    lambda rows: rows.select(["c", "a"]),
+    lambda rows: rows.without("b"),
+    lambda rows: rows.take(np.arange(len(rows))[[-1, 0, -1]]),
+    lambda rows: rows.take(slice(1, None)),
+    lambda rows: rows.repeated(2),
+    lambda rows: rows.replaced(rows.names[0], np.arange(len(rows)) + 0.25),
+    lambda rows: rows.replaced("new", np.arange(len(rows), dtype=float)),
+    lambda rows: rows.replaced(rows.names[-1], np.full(len(rows), "x", dtype=object)),
+    lambda rows: stack(rows, rows, rows.take(slice(0, 1))),
+]
+
+
+@given(steps=st.lists(st.sampled_from(STEPS), max_size=4), kind=st.sampled_from(["f4", "f8", "i8"]))
+def test_a_matrix_is_the_same_rows_as_its_columns(
+    steps: list[Callable[[Dataset], Dataset]], kind: str
+) -> None:
+    x = X.astype(kind)
+    whole = Dataset.of_matrix(x, NAMES)
+    apart = Dataset({name: x[:, place] for place, name in enumerate(NAMES)})
+    for step in steps:
+        whole, apart = step(whole), step(apart)
+    assert whole.names == apart.names
+    assert len(whole) == len(apart)
+    assert row_tokens(whole) == row_tokens(apart)
+    assert np.asarray(whole.frame()).tolist() == np.asarray(apart.frame()).tolist()
+
+
+def test_a_matrix_stays_one_where_it_can_and_is_not_copied() -> None:
+    rows = Dataset.of_matrix(X, NAMES)
+    assert rows.matrix(["a", "b", "c"]) is X
+    assert rows.frame() is X
+    assert isinstance(rows.select(["c"]).replaced("c", X[:, 0]).repeated(2).columns, Matrix)
+    assert rows.matrix(["a", "z"]) is None
+    assert rows.replaced("a", np.array(["x"] * 3, dtype=object)).matrix(["a"]) is None
+    assert X[0].tolist() == [1.0, 2.0, 3.5]
+
+
+def test_no_digit_is_lost_when_a_column_of_a_narrow_matrix_is_replaced() -> None:
+    rows = Dataset.of_matrix(X.astype(np.float32), NAMES).replaced("a", np.full(3, 0.1))
+    assert rows["a"].tolist() == [0.1] * 3
+    assert rows["c"].tolist() == [3.5, 6.5, 9.5]
+
+
+def test_a_matrix_becomes_the_frame_that_is_wanted() -> None:
+    like = pd.DataFrame({"a": np.array([], dtype=np.int32), "b": [], "c": []})
+    frame = Dataset.of_matrix(X, NAMES, like).frame()
+    assert frame["a"].dtype == np.int32
+    assert frame["c"].tolist() == [3.5, 6.5, 9.5]
+
+
+@pytest.mark.parametrize("x", [np.zeros(3), np.zeros((2, 2)), np.array([["a", "b", "c"]])])
+def test_what_is_no_matrix_of_these_columns_is_refused(x: Any) -> None:
+    with pytest.raises(DataError, match="matrix of 3 columns"):
+        Dataset.of_matrix(x, NAMES)
 
 
 # Digests and tokens ---------------------------------------------------------------------------

@@ -3,6 +3,8 @@
 Without worker processes, metrics and access log: what MLServer itself calls its fastest settings
 for a small model.
 """
+# mypy: disallow-subclassing-any=False, disallow-untyped-decorators=False
+# mypy: warn-unused-ignores=False, disallow-any-unimported=False
 
 import asyncio
 import sys
@@ -15,7 +17,7 @@ from mlserver.types import InferenceRequest, InferenceResponse  # type: ignore[i
 from benchmarks.peers.serving_onnx import session
 
 
-class Forest(MLModel):  # type: ignore[misc]
+class Forest(MLModel):
     """The forest as an MLServer model."""
 
     async def load(self) -> bool:

@@ -138,7 +138,11 @@ class Store(Protocol):
         ...
 
     def erase(self, chosen: Callable[[bytes], bool], before: float) -> int:
-        """Erase chosen entries of blocks committed before a time, leaving hashes: how many."""
+        """Erase chosen entries of blocks committed before a time, leaving hashes: how many.
+
+        Done in portions, each durable by itself: one transaction would hold every replica up. Cut
+        short, what was erased stays erased, and another call goes on.
+        """
         ...
 
     def save_key(self, record: KeyRecord) -> None:

@@ -135,6 +135,11 @@ def test_no_header_and_a_huge_one_are_looked_up_too(gate: Gate) -> None:
         assert gate.store.asked == ["key"]
 
 
+def test_a_header_is_not_read_beyond_its_bound(gate: Gate) -> None:
+    assert gate.who(" " * 100 + gate.good) is not None
+    assert gate.who(" " * MOST_BYTES + gate.good) is None
+
+
 def test_who_was_here_is_known_without_the_store(gate: Gate) -> None:
     header = f"Bearer {gate.good}".encode()
     assert gate.identity.known(header, NOW) is None

@@ -84,6 +84,7 @@ def test_a_line_break_at_the_end_is_no_key() -> None:
     assert parse(text + "\n")[0] == NO_ID
     assert parse(" " + text)[0] == NO_ID
     assert parse(text.upper())[0] == NO_ID
+    assert parse(text[:-1] + "é")[0] == NO_ID
 
 
 def test_no_key_has_the_place_of_malformed_ones() -> None:

@@ -111,7 +111,7 @@ def test_what_goes_wrong_on_the_way_is_borne() -> None:
         pages["/keys"] = (200, {}, jwks(signing("RSA", "one")))
         pages["/moved"] = (302, {"Location": f"{address}/keys"}, b"")
         pages["/broken"] = (500, {}, b"")
-        pages["/large"] = (200, {}, b" " * 1_100_000)
+        pages["/large"] = (200, {}, pages["/keys"][2] + b" " * 1_100_000)
         pages["/short"] = (200, {"Content-Length": "1000"}, b"{}")
         pages["/length"] = (200, {"Content-Length": "x"}, b"{}")
         for path in ("/moved", "/broken", "/large", "/short", "/length", "/nothing"):

@@ -104,7 +104,7 @@ def test_a_verdict_stays_the_same_and_the_memory_small(monkeypatch: pytest.Monke
             )  # fmt: skip
             assert doors.address(inner) in (inner, "")
     assert len(doors._verdicts) <= 10
-    assert len(doors._plain) <= 10
+    assert len(doors._places) <= 10
 
 
 # Where a request comes from -------------------------------------------------------------------
@@ -140,7 +140,7 @@ def test_forms_of_a_hop() -> None:
 
 @pytest.mark.parametrize(
     "junk", ["unknown", "10.0.0.1, unknown", "10.0.0.1,", "10.0.0.1, ,", "_hidden", "\xff",
-             "10.0.0.1;8.8.8.8", "[", "a" * 9999]
+             "10.0.0.1;8.8.8.8", "[", "a" * 9999, "fc00::1%" + "a" * 9999]
 )  # fmt: skip
 def test_a_hop_that_cannot_be_read_is_nowhere(junk: str) -> None:
     doors = Doors(ROLES, trusted_proxies=["10.9.9.9"])

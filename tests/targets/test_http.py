@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import socket
 import threading
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from reticent.targets.contracted import behind
 from reticent.targets.gate import fit_gate
 from reticent.targets.http import Http, http
 from reticent.targets.line import Line, place_of
-from served import Canned, Served, metadata, serving
+from served import HANGS_UP, Canned, Served, metadata, serving
 
 ROWS = guests(40, seed=1)
 KINDS = {"dose": "INT64", "city": "BYTES", "gene": "BYTES"}
@@ -198,6 +199,30 @@ def test_an_answer_out_of_shape_is_an_error_without_a_value(body: bytes, found: 
     assert "Zanzibar" not in str(raised.value)
 
 
+def test_a_refused_row_tells_nothing_whatever_stands_beside_it() -> None:
+    target = seen("scores", Contract(output="scores", abstain=Abstain(confidence=0.5)))
+    with serving(target, metadata(target, KINDS)) as served:
+        live = reached(served)
+        told = (("label", "BYTES", [1], ["w"]), RIGHT, ("answered", "BOOL", [1], [False]))
+        served.canned.append((200, {}, answering(*told)))
+        answer = live.ask(ROWS.take(slice(0, 1)))
+    assert answer.label is not None
+    assert answer.scores is not None
+    assert answer.label.tolist() == [-1]
+    assert np.isnan(answer.scores).all()
+
+
+@pytest.mark.parametrize("size", ["40", "4000"])
+def test_an_answer_that_ends_too_early_is_no_answer(size: str) -> None:
+    with serving(Toy(), metadata(Toy(), KINDS)) as served:
+        live = reached(served)
+        body = answering(("label", "BYTES", [1], ["w"]), RIGHT)
+        cut_off = {"Content-Length": size, HANGS_UP: "yes"}
+        served.canned.append((200, cut_off, body))
+        with pytest.raises(ModelError, match=r"ends too early|not Open Inference Protocol"):
+            live.ask(ROWS.take(slice(0, 1)))
+
+
 def test_gaps_are_told_before_anything_is_sent() -> None:
     gaps = ROWS.replaced("age", np.where(np.arange(40) == 3, np.nan, ROWS["age"]))
     with serving(Toy(), metadata(Toy(), KINDS)) as served:
@@ -309,10 +334,14 @@ def test_a_connection_is_kept_and_one_that_was_closed_is_opened_anew() -> None:
         live.ask(ROWS)
         assert live.line._open.kept is first
         once = answering(("label", "BYTES", [1], ["w"]))
-        served.canned.append((200, {"Connection": "close"}, once))
-        live.ask(ROWS.take(slice(0, 1)))
-        live.ask(ROWS)
-        live.line.close()
+        for header in ("Connection", HANGS_UP):
+            served.canned.append((200, {header: "close"}, once))
+            live.ask(ROWS.take(slice(0, 1)))
+            kept = live.line._open.kept
+            assert kept is not None
+            if kept.connection.sock is not None:
+                assert select.select([kept.connection.sock], [], [], 5)[0], "it was closed"
+            live.ask(ROWS)
 
 
 def test_each_thread_has_its_own_connection() -> None:

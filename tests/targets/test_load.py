@@ -210,6 +210,17 @@ def test_a_histogram_tree_that_leaves_itself_is_refused(
         load_estimator(path)
 
 
+@pytest.mark.parametrize("start", ["zero", None])
+def test_boosting_that_writes_beyond_its_sums_is_refused(start: str | None) -> None:
+    model = GradientBoostingClassifier(n_estimators=2, init=start).fit(FRAME, LABELS)
+    check_trees(model, Path("m"))
+    model.n_trees_per_iteration_ = 1
+    if start is None:
+        model.init_.class_prior_ = model.init_.class_prior_[:1]
+    with pytest.raises(UntrustedModelError, match="beyond"):
+        check_trees(model, Path("m"))
+
+
 def test_trees_of_more_columns_than_their_owner_are_refused() -> None:
     forest = RandomForestClassifier(2).fit(FRAME, LABELS)
     forest.n_features_in_ = 2

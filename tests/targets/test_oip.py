@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -194,3 +195,31 @@ def test_bytes_are_little_endian_and_texts_have_their_lengths() -> None:
     assert body[length:] == b"\x01\0\0\0\xfe\xff\xff\xff"
     length, body = write_response("m", [Tensor("a", "BYTES", np.array(["ab"], object))], [True])
     assert body[length:] == TEXT
+
+
+def test_a_long_list_is_not_read_where_the_shape_is_short() -> None:
+    """16 million cells would be half a gigabyte, and they stand in 32 MB of JSON."""
+    for datatype, cell in (("FP64", b"1,"), ("INT64", b"1,"), ("BOOL", b"true,")):
+        head = b'{"inputs":[{"name":"a","datatype":"%b","shape":[1,2],"data":[' % datatype.encode()
+        body = head + cell * 1_000_000 + cell[:-1] + b"]}]}"
+        request, tail = read_request(body)
+        tracemalloc.start()
+        with pytest.raises(Unreadable, match="more cells than its shape"):
+            cells(request.inputs, tail)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 2 * len(body)
+
+
+@pytest.mark.parametrize("cell", [1.5, 1, "a", True])
+def test_long_and_short_requests_are_read_alike(cell: Any) -> None:
+    datatype = {float: "FP64", int: "INT64", str: "BYTES", bool: "BOOL"}[type(cell)]
+    for times in (3, 60_000):
+        for nested in (False, True):
+            given_ = part(
+                datatype=datatype, shape=[times, 1], data=[[cell] if nested else cell] * times
+            )
+            request, tail = read_request(json.dumps({"inputs": [given_]}).encode())
+            found = cells(request.inputs, tail)[0]
+            assert list(found) == [cell] * times
+            assert {type(one) for one in found} == {type(cell)}

@@ -12,14 +12,14 @@ from onnx import TensorProto, helper
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType, Int64TensorType, StringTensorType
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.ensemble import BaggingClassifier, RandomForestClassifier, RandomForestRegressor
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from people import TRAITS, survey
 from reticent.dataset import Dataset
-from reticent.errors import ModelError, UntrustedModelError
+from reticent.errors import DataError, ModelError, UntrustedModelError
 from reticent.target import Reveals, Target
 from reticent.targets.onnx import Onnx, load_onnx
 
@@ -59,6 +59,43 @@ def test_a_classifier_tells_what_scikit_learn_tells(
     assert told.scores.dtype == np.float64
     assert np.allclose(told.scores, model.predict_proba(MATRIX), atol=1e-5)
     assert (told.label == told.scores.argmax(axis=1)).all()
+
+
+@pytest.mark.parametrize("kind", ["f4", "f8", "i8"])
+def test_a_matrix_is_answered_as_its_columns_are(tmp_path: Path, kind: str) -> None:
+    model = RandomForestClassifier(5, random_state=0).fit(MATRIX, LABELS)
+    path = saved(tmp_path, to_onnx(model, initial_types=BROAD))
+    # With one thread an answer does not depend on its place among others, to the last bit.
+    target = load_onnx(path, INPUTS, LABELS, threads=1)
+    x = (PEOPLE[INPUTS].to_numpy(float) + 0.25).astype(kind)
+    told = target.ask(Dataset.of_matrix(x, tuple(INPUTS))).scores
+    turned = Dataset.of_matrix(x[:, ::-1], INPUTS[::-1])
+    apart = Dataset({name: x[:, place] for place, name in enumerate(INPUTS)})
+    for rows in (turned, apart):
+        assert np.array_equal(told, target.ask(rows).scores)  # type: ignore[arg-type]
+    each = [target.ask(apart.take(slice(n, n + 1))).scores for n in range(len(x))]
+    assert np.array_equal(told, np.concatenate(each))  # type: ignore[arg-type]
+
+
+def test_many_rows_are_asked_in_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = loaded(tmp_path, graph_of(SUM, initializer=[AXIS]))
+    whole = target.ask(ROWS).value
+    monkeypatch.setattr("reticent.targets.onnx.BATCH", 50)
+    assert np.array_equal(target.ask(ROWS).value, whole)  # type: ignore[arg-type]
+
+
+def test_a_graph_that_ends_in_dicts_ends_in_numbers_and_keeps_its_names(tmp_path: Path) -> None:
+    model = BaggingClassifier(n_estimators=2, random_state=0).fit(MATRIX, LABELS)
+    target = loaded(tmp_path, to_onnx(model, initial_types=BROAD))
+    assert [one.type for one in target.session.get_outputs()][1] == "tensor(float)"
+    assert target.classes is not None
+    assert target.classes.tolist() == model.classes_.tolist()  # its trees number them
+
+
+def test_a_missing_column_is_named_and_not_the_graph_blamed(tmp_path: Path) -> None:
+    target = loaded(tmp_path, graph_of(SUM, initializer=[AXIS]))
+    with pytest.raises(DataError, match="no such column"):
+        target.ask(ROWS.without("a"))
 
 
 def test_one_input_a_column_in_each_columns_own_type(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ INTERNAL = tuple(
 MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
 UNKNOWN = ""  # the address of a caller of whom none can be read
 MOST_HOPS = 64  # of X-Forwarded-For that are read
+MOST_LETTERS = 80  # of an address: 45, a zone and a port
 MOST_CACHED = 100_000
 NO_ROLE = "this role may not do that"
 NOTHING_TOLD = "this role is told nothing of the model"
@@ -56,7 +57,7 @@ class Doors:
         self._rules: dict[tuple[str, str], Callable[[Address | None], str | None]] = {}
         self._proxies = [_proxy(one) for one in trusted_proxies]
         self._verdicts: Recent[tuple[str, str, str], str] = Recent(MOST_CACHED)
-        self._plain: Recent[str, str] = Recent(MOST_CACHED)
+        self._places: Recent[str, tuple[str, bool]] = Recent(MOST_CACHED)
         for role, contract in contracts.items():
             rule = _rule(contract, high_risk)
             self._rules[role, "metadata"] = rule
@@ -89,22 +90,27 @@ class Doors:
         ----------
         peer : the address of the connection. headers : with lower-case names.
         """
-        nearest = self._plain.get(peer)
-        if nearest is None:
-            nearest = self._plain[peer] = _text(_read(peer))
-        if not self._proxies or not self._trusted(nearest):
+        nearest, trusted = self._place(peer)
+        if not trusted:
             return nearest
         forwarded = b",".join(value for name, value in headers if name == b"x-forwarded-for")
         hops = forwarded.decode("latin-1").rsplit(",", MOST_HOPS)[-MOST_HOPS:]
         for hop in reversed(hops if forwarded.strip() else []):
-            nearest = _text(_read(_without_port(hop.strip())))
-            if not self._trusted(nearest):
+            nearest, trusted = self._place(hop.strip())
+            if not trusted:
                 break
         return nearest
 
-    def _trusted(self, address: str) -> bool:
-        found = _read(address)
-        return found is not None and any(found in network for network in self._proxies)
+    def _place(self, written: str) -> tuple[str, bool]:
+        """Read an address as it was written: in one form for all, and whether it is a proxy's."""
+        known = self._places.get(written)
+        if known is None:
+            found = _read(_without_port(written)) if len(written) <= MOST_LETTERS else None
+            if found is None:
+                return UNKNOWN, False
+            known = str(found), any(found in network for network in self._proxies)
+            self._places[written] = known
+        return known
 
 
 def internal(address: str) -> bool:
@@ -151,10 +157,6 @@ def _read(text: str) -> Address | None:
     if isinstance(found, ipaddress.IPv6Address):
         return found.ipv4_mapped or ipaddress.IPv6Address(int(found))  # without its zone
     return found
-
-
-def _text(address: Address | None) -> str:
-    return UNKNOWN if address is None else str(address)
 
 
 def _without_port(hop: str) -> str:

@@ -76,12 +76,13 @@ def packages() -> list[Symptom]:
 def state(folder: Path) -> list[Symptom]:
     """Look at the secret and at whether results can be written."""
     found = []
-    secret = folder / ".reticent" / "secret"
-    if secret.exists():
-        mode = stat.S_IMODE(secret.stat().st_mode)
-        wide = mode & 0o077
-        fix = f"chmod 600 {secret}" if wide else ""
-        found.append(Symptom(str(secret), "wrong" if wide else "ok", f"mode {mode:04o}", fix))
+    for name in ("secret", "signing.pem"):
+        secret = folder / ".reticent" / name
+        if secret.exists():
+            mode = stat.S_IMODE(secret.stat().st_mode)
+            wide = mode & 0o077
+            fix = f"chmod 600 {secret}" if wide else ""
+            found.append(Symptom(str(secret), "wrong" if wide else "ok", f"mode {mode:04o}", fix))
     writable = os.access(folder, os.W_OK)
     told = "can be written" if writable else "cannot be written"
     found.append(Symptom("this folder", "ok" if writable else "wrong", told))

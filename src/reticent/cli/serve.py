@@ -84,7 +84,9 @@ def command(
             store=lambda: open_store(plan.tables.store.url, plan.state),
             durable=gateway.durability == "group", rows_per_day=gateway.rows_per_day,
             high_risk=plan.tables.model.high_risk, trusted_proxies=gateway.trusted_proxies,
-            tokens=lambda: None if plan.tables.oidc is None else Tokens(plan.tables.oidc),
+            tokens=lambda: (
+                None if plan.tables.oidc is None else Tokens(plan.tables.oidc, plan.folder)
+            ),
             retention_days=plan.tables.store.retention_days,
         )  # fmt: skip
 

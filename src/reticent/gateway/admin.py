@@ -43,6 +43,7 @@ def admin(worker: Worker) -> Starlette:
             "served": worker.plan.served.how, "durability": _durability(worker),
             "journal": {"entries": head.count, "head": head.hash.hex()},
             "roles": {role: one.contract.summary() for role, one in guard.views.items()},
+            "tokens": _tokens(worker),
         })  # fmt: skip
 
     async def keys(request: Request) -> Response:
@@ -71,6 +72,12 @@ def admin(worker: Worker) -> Starlette:
 
 def _durability(worker: Worker) -> str:
     return "group" if worker.plan.durable else "async"
+
+
+def _tokens(worker: Worker) -> dict[str, Any] | None:
+    """Why this worker refused tokens, which their holders are never told; None without [oidc]."""
+    tokens = worker.tokens
+    return None if tokens is None else {"refused": dict(tokens.refused), "problem": tokens.problem}
 
 
 def _told(record: KeyRecord, now: float) -> dict[str, Any]:

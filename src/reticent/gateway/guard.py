@@ -25,8 +25,8 @@ from reticent.errors import ModelError, StoreError
 from reticent.event import TOKEN_BYTES, QueryEvent
 from reticent.gateway.budget import Budget
 from reticent.gateway.counters import Counters
-from reticent.gateway.journal import entry
 from reticent.gateway.freshness import Freshness
+from reticent.gateway.journal import entry
 from reticent.gateway.protocol import Asked, BadRequest, read_rows, write_answer
 from reticent.monitor.sketch import Sketcher
 from reticent.monitor.watch import Detector
@@ -42,6 +42,7 @@ NOBODY = "this key is not known: it may be wrong, expired or revoked"
 AWAY = "the gateway cannot keep a record at the moment, so it does not answer"
 BROKEN = "the model could not answer"
 RETRY_AWAY = 1  # seconds
+ALLOWED = 100_000  # values told that are remembered; the store knows the others
 AT_ONCE = 64  # rows that are asked in the loop itself: a thread would cost more than they do
 Headers = list[tuple[bytes, bytes]]
 
@@ -112,6 +113,7 @@ class Guard:
         self.keys = keys
         self._source = blake2b(key=source_key, digest_size=TOKEN_BYTES)
         self._sources: dict[str, bytes] = {}
+        self._allowed: set[Trial] = set()  # once a value was told, it may be told again
 
     async def infer(self, call: Call) -> Reply:
         """Answer one request for predictions, or refuse it; both are recorded."""
@@ -184,11 +186,20 @@ class Guard:
             return None
         limit = view.contract.values_per_record
         assert limit is not None
-        tried = view.limited.trials(rows)
-        trials = [Trial(who.token, *self._tokens(*one), limit) for one in tried if one is not None]
-        done = (await self.group.commit(Work(trials=trials))).allowed if trials else ()
-        verdicts = iter(done)
-        return np.array([one is not None and next(verdicts) for one in tried], dtype=bool)
+        tried = [
+            None if one is None else Trial(who.token, *self._tokens(*one), limit)
+            for one in view.limited.trials(rows)
+        ]
+        told = {one for one in tried if one is not None and one in self._allowed}
+        fresh = [one for one in tried if one is not None and one not in told]
+        if fresh:
+            done = await self.group.commit(Work(trials=fresh))
+            allowed = {one for one, fine in zip(fresh, done.allowed, strict=True) if fine}
+            if len(self._allowed) > ALLOWED:
+                self._allowed.clear()
+            self._allowed |= allowed
+            told |= allowed
+        return np.array([one in told for one in tried], dtype=bool)
 
     def _tokens(self, record: bytes, value: bytes) -> tuple[bytes, bytes]:
         return self.sketcher.pair(b"values_per_record", record, value)

@@ -1,96 +1,47 @@
-"""Where a worker listens: uvicorn with bounds that it does not set itself.
-
-A caller who sends a header a minute, or one that never ends, is cut off; what is no HTTP gets the
-same form of error as everything else.
-"""
+"""Where a worker listens: sockets, and a uvicorn server on each."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import resource
 import signal
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
-import msgspec
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from reticent.errors import ConfigError
+from reticent.errors import ConfigError, kind_and_place
+from reticent.gateway.bounded import Bounded
+from reticent.gateway.limits import LIMITS, Limits
+from reticent.gateway.log import log
 
-HEAD_SECONDS = 10.0  # from the connection, or the last reply, to the end of the next head
-LARGEST_HEAD = 64 << 10  # bytes
-IDLE_SECONDS = 75  # between two requests on one connection
-GRACE_SECONDS = 10  # for requests in flight when the server stops
-REASONS = {400: "Bad Request", 408: "Request Timeout", 431: "Request Header Fields Too Large"}
-
-
-class Bounded(HttpToolsProtocol):
-    """HTTP/1.1 whose heads arrive in time and within bounds."""
-
-    def connection_made(self, transport: Any) -> None:
-        """Begin to wait for the first head."""
-        super().connection_made(transport)
-        self._head = 0
-        self._late: asyncio.TimerHandle | None = None
-        self._wait()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Wait no more."""
-        self._arrived()
-        super().connection_lost(exc)
-
-    def data_received(self, data: bytes) -> None:
-        """Count what comes before a head is whole."""
-        if self._head >= 0:
-            self._head += len(data)
-            if self._late is None:
-                self._wait()
-        super().data_received(data)
-        if self._head > LARGEST_HEAD:
-            self._refuse(431, f"the head of the request is larger than {LARGEST_HEAD >> 10} KiB")
-
-    def on_headers_complete(self) -> None:
-        """The head is whole."""
-        self._arrived()
-        self._head = -1
-        super().on_headers_complete()
-
-    def on_response_complete(self) -> None:
-        """The next head may begin."""
-        self._head = 0
-        super().on_response_complete()
-
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 (it may quote what was sent)
-        """Refuse what is no HTTP, in the form of every other error."""
-        self._refuse(400, "this is not a well-formed HTTP request")
-
-    def _wait(self) -> None:
-        self._late = self.loop.call_later(
-            HEAD_SECONDS, self._refuse, 408, f"no whole head arrived within {HEAD_SECONDS:g} s"
-        )
-
-    def _arrived(self) -> None:
-        if self._late is not None:
-            self._late.cancel()
-            self._late = None
-
-    def _refuse(self, status: int, message: str) -> None:
-        self._arrived()
-        if self.transport.is_closing():
-            return
-        body = msgspec.json.encode({"error": message})
-        head = (
-            f"HTTP/1.1 {status} {REASONS[status]}\r\ncontent-type: application/json\r\n"
-            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
-        )
-        self.transport.write(head.encode() + body)
-        self.transport.close()
+BACKLOG = 2_048  # connections that wait to be accepted
+MOST_FILES = 65_536  # open files that are asked for; each connection is one
 
 
 class Server(uvicorn.Server):
     """A uvicorn server that leaves signals to whoever runs several of them."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen; who begins to speak TLS has to finish as soon as who begins a head."""
+        config, loop = self.config, asyncio.get_running_loop()
+        made: Any = config.http_protocol_class
+        protocol: Callable[[], asyncio.Protocol] = partial(
+            made, config=config, server_state=self.server_state, app_state={},
+            _loop=loop,
+        )  # fmt: skip
+        seconds = None if config.ssl is None else LIMITS.head_seconds
+        self.servers = [
+            await loop.create_server(
+                protocol, sock=one, ssl=config.ssl, backlog=BACKLOG, ssl_handshake_timeout=seconds
+            )
+            for one in sockets or []
+        ]
+        self.started = True
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -98,7 +49,7 @@ class Server(uvicorn.Server):
         yield
 
 
-def server(app: Any, tls: tuple[str, str] | None = None) -> Server:
+def server(app: Any, tls: tuple[str, str] | None = None, limits: Limits = LIMITS) -> Server:
     """Prepare a server of an ASGI app.
 
     Parameters
@@ -106,14 +57,36 @@ def server(app: Any, tls: tuple[str, str] | None = None) -> Server:
     tls : paths of the certificate chain and its key.
     """
     certificate, key = tls or (None, None)
+    waiting: dict[Bounded, None] = {}
+    protocol: Any = partial(Bounded, limits=limits, waiting=waiting)
+    idle: Any = limits.idle_seconds
+    grace: Any = limits.grace_seconds
     return Server(
         uvicorn.Config(
-            app, http=Bounded, ws="none", lifespan="off", log_config=None, access_log=False,
-            server_header=False, date_header=False, proxy_headers=False, backlog=2_048,
-            timeout_keep_alive=IDLE_SECONDS, timeout_graceful_shutdown=GRACE_SECONDS,
+            app, http=protocol, ws="none", lifespan="off", log_config=None, access_log=False,
+            server_header=False, date_header=False, proxy_headers=False,
+            timeout_keep_alive=idle, timeout_graceful_shutdown=grace,
             ssl_certfile=certificate, ssl_keyfile=key,
         )
     )  # fmt: skip
+
+
+class _Lines(logging.Handler):
+    """What libraries log, as lines of our own: where it was, never the text, which may quote."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        where = f"{record.filename}:{record.lineno}" if error is None else kind_and_place(error)
+        log("noticed", by=record.name, where=where)
+
+
+def prepare() -> None:
+    """Allow many connections, and have libraries log as we do."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    logging.basicConfig(level=logging.ERROR, handlers=[_Lines()])
 
 
 def bound(address: str, asked: str) -> socket.socket:
@@ -135,8 +108,21 @@ def bound(address: str, asked: str) -> socket.socket:
         raise ConfigError(
             f"{asked} = {address!r}", found, "Give a free one, as 127.0.0.1:8080"
         ) from None
-    made.set_inheritable(True)
     return made
+
+
+def listen(made: socket.socket) -> None:
+    """Take connections from now on, though nobody accepts them yet.
+
+    Raises
+    ------
+    ConfigError : another process was quicker.
+    """
+    try:
+        made.listen(BACKLOG)
+    except OSError as error:
+        found = error.strerror or type(error).__name__
+        raise ConfigError(f"listening on {address_of(made)}", found, "Give a free one") from None
 
 
 def address_of(made: socket.socket) -> str:
@@ -145,14 +131,25 @@ def address_of(made: socket.socket) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-async def serve(servers: Sequence[tuple[Server, socket.socket]]) -> None:
-    """Serve until SIGTERM or SIGINT, then let requests in flight finish."""
+async def serve(
+    servers: Sequence[tuple[Server, socket.socket]], lifeline: int | None = None
+) -> None:
+    """Serve until SIGTERM or SIGINT, then let requests in flight finish.
+
+    Parameters
+    ----------
+    lifeline : the end of a pipe; when nobody holds the other one any more, stop too.
+    """
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
         for one, _ in servers:
             one.should_exit = True
+        if lifeline is not None:
+            loop.remove_reader(lifeline)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
+    if lifeline is not None:
+        loop.add_reader(lifeline, stop)
     await asyncio.gather(*(one.serve(sockets=[made]) for one, made in servers))

@@ -33,9 +33,9 @@ from reticent.targets.oip import (
     DTYPES,
     LENGTH,
     Part,
-    Request,
     Tensor,
     Unreadable,
+    Wish,
     cells,
     read_request,
     write_response,
@@ -55,7 +55,6 @@ __all__ = [
 
 MAX_ROWS = 65_536  # of one request
 MAX_ID = 256  # characters of a request's id, which the answer repeats
-LONGEST_NAME = 100  # characters of a name for which a nearest one is looked up
 TAKES = {
     "number": ("FP64", "FP32", "INT64"),
     "integer": ("FP64", "FP32", "INT64"),
@@ -179,7 +178,7 @@ def _of_columns(parts: Sequence[Part], found: list[Cells], n: int, face: Face) -
         name = part.name
         kind = face.kinds.get(name)
         if kind is None:
-            close = nearest(name, list(face.kinds)) if len(name) <= LONGEST_NAME else ""
+            close = nearest(name, list(face.kinds))
             raise BadRequest(f"input {place + 1} is no column{close}: {_list(face)}")
         if name in given:
             raise BadRequest(f"column {name!r} is there twice")
@@ -247,7 +246,7 @@ def _list(face: Face) -> str:
     return ", ".join(names[:40]) + (", ... (see the model's metadata)" if names[40:] else "")
 
 
-def _wanted(request: Request, asked: Asked, face: Face) -> None:
+def _wanted(request: Wish, asked: Asked, face: Face) -> None:
     """Note how the answer is to be written."""
     if request.id is not None and len(request.id) > MAX_ID:
         raise BadRequest(f"id is longer than {MAX_ID} characters")

@@ -9,15 +9,18 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
-from reticent.errors import ReticentError
+from reticent.errors import ReticentError, kind_and_place
 from reticent.gateway.counters import Counters
-from reticent.gateway.listeners import serve, server
+from reticent.gateway.listeners import listen, prepare, serve, server
 from reticent.gateway.log import log
 from reticent.gateway.worker import Plan, Worker
 
-RESTARTS, WITHIN = 5, 30.0  # more restarts within so many seconds: something is wrong, stop
+RESTARTS, WITHIN = 5, 30.0  # more deaths within so many seconds: something is wrong, stop
+FIRST_PAUSE, LAST_PAUSE = 0.5, 8.0  # seconds before a worker that could not begin is tried again
+STOPS = (signal.SIGTERM, signal.SIGINT)
 CANNOT = 2  # exit status of a worker that cannot begin
 
 
@@ -36,8 +39,12 @@ class Listening:
 
 
 async def work(plan: Plan, counters: Counters, listening: Listening, first: bool,
-               ready: Callable[[], None]) -> None:  # fmt: skip
+               ready: Callable[[], None], lifeline: int | None = None) -> None:  # fmt: skip
     """Serve as one worker until told to stop.
+
+    Parameters
+    ----------
+    ready : called when it listens. lifeline : as of ``serve``.
 
     Raises
     ------
@@ -46,14 +53,17 @@ async def work(plan: Plan, counters: Counters, listening: Listening, first: bool
     from reticent.gateway.admin import admin
     from reticent.gateway.app import App
 
+    prepare()
     worker = Worker(plan, counters, first)
     try:
         await worker.start()
         servers = [(server(App(worker), listening.tls), listening.public)]
         if first:
             servers.append((server(admin(worker)), listening.local))
+        for _, made in servers:
+            listen(made)
         ready()
-        await serve(servers)
+        await serve(servers, lifeline)
     finally:
         await worker.close()
 
@@ -86,84 +96,112 @@ def _loop(main: object) -> None:
 
 
 class _Supervisor:
-    """Forks workers, starts anew those that die, and stops them all."""
+    """Forks workers, starts anew those that die, and stops them all.
+
+    If it dies itself, its end of a pipe is closed with it and its workers stop: else they would
+    hold the address, and nobody would look after them.
+    """
 
     def __init__(self, plan: Callable[[], Plan], counters: Counters, listening: Listening,
                  workers: int, ready: Callable[[Plan], None]) -> None:  # fmt: skip
         self._plan, self._counters, self._listening = plan, counters, listening
         self._workers, self._ready = workers, ready
         self._children: dict[int, int] = {}
-        self._stopping = False
-        self._restarts: list[float] = []
+        self._missing: list[int] = []
+        self._deaths: list[float] = []
+        self._stopping = self._told = False
+        self._status = 0
+        self._lifeline, self._held = os.pipe()
 
     def run(self) -> int:
-        signal.signal(signal.SIGTERM, self._stop)
-        signal.signal(signal.SIGINT, self._stop)
-        if not self._begin(0):  # alone at first: it converts the model for the others
-            return CANNOT
-        for place in range(1, self._workers):
+        for number in STOPS:
+            signal.signal(number, self._stop)
+        for place in range(self._workers):  # the first one alone: it converts the model for all
             if not self._stopping and not self._begin(place):
+                self._status = 0 if self._stopping else CANNOT
                 self._stop()
-                self._wait()
-                return CANNOT
-        return self._wait()
+        pause = FIRST_PAUSE
+        while self._children or (self._missing and not self._stopping):
+            if not self._missing or self._stopping:
+                self._bury(*os.wait())
+                continue
+            if self._begin(self._missing[0]):
+                del self._missing[0]
+                pause = FIRST_PAUSE
+            else:
+                time.sleep(pause)
+                pause = min(2 * pause, LAST_PAUSE)
+                if not self._children:
+                    self._one_more()
+            while self._children and (found := os.waitpid(-1, os.WNOHANG))[0]:
+                self._bury(*found)
+        return self._status
 
     def _stop(self, *_: object) -> None:
         self._stopping = True
         for child in self._children:
-            os.kill(child, signal.SIGTERM)
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGTERM)
 
     def _begin(self, place: int) -> bool:
         """Fork one worker and wait until it listens."""
         told, tell = os.pipe()
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)  # a child that nobody knows of goes on
         child = os.fork()
         if child == 0:
             os.close(told)
+            os.close(self._held)
             os._exit(self._child(place, tell))
-        os.close(tell)
         self._children[child] = place
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+        os.close(tell)
         with os.fdopen(told, "rb") as pipe:
             begun = pipe.read(1) == b"1"
         if not begun:
-            del self._children[child]
             os.waitpid(child, 0)
+            del self._children[child]
+        self._told |= begun
         return begun
 
     def _child(self, place: int, tell: int) -> int:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        for number in STOPS:
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
         self._counters.worker(place)
 
         def ready(plan: Plan) -> None:
-            os.write(tell, b"1")
-            if place == 0 and not self._restarts:
+            if not self._told:
                 self._ready(plan)
+            os.write(tell, b"1")
 
         try:
             plan = self._plan()
-            _loop(work(plan, self._counters, self._listening, place == 0, lambda: ready(plan)))
+            first = place == 0
+            _loop(work(plan, self._counters, self._listening, first, lambda: ready(plan),
+                       self._lifeline))  # fmt: skip
         except ReticentError as error:
             sys.stderr.write(f"reticent: {error}\n")
             return CANNOT
         except (KeyboardInterrupt, asyncio.CancelledError):
             return 0
+        except Exception as error:  # noqa: BLE001 (it must not go on as if it were the parent)
+            log("worker failed", worker=place, where=kind_and_place(error))
+            return 1
         return 0
 
-    def _wait(self) -> int:
-        """Wait for all workers; one that dies is started anew, unless it happens too often."""
-        status = 0
-        while self._children:
-            try:
-                child, ended = os.wait()
-            except InterruptedError:
-                continue
-            place = self._children.pop(child, None)
-            if self._stopping or place is None:
-                continue
-            now = time.monotonic()
-            self._restarts = [at for at in self._restarts if now - at < WITHIN] + [now]
-            log("worker died", worker=place, status=os.waitstatus_to_exitcode(ended))
-            if len(self._restarts) > RESTARTS or not self._begin(place):
-                status = 1
-                self._stop()
-        return status
+    def _bury(self, child: int, ended: int) -> None:
+        """Note that a worker has ended, and that another one has to take its place."""
+        place = self._children.pop(child, None)
+        if self._stopping or place is None:
+            return
+        log("worker died", worker=place, status=os.waitstatus_to_exitcode(ended))
+        self._missing.append(place)
+        self._one_more()
+
+    def _one_more(self) -> None:
+        """Count a death; where they follow each other too fast, give up."""
+        now = time.monotonic()
+        self._deaths = [at for at in self._deaths if now - at < WITHIN] + [now]
+        if len(self._deaths) > RESTARTS:
+            self._status = 1
+            self._stop()

@@ -79,7 +79,8 @@ class Worker:
         self.plan, self.counters, self._first = plan, counters, first
         self.store = plan.store()
         self.group = Grouped(self.store, durable=plan.durable)
-        self.guard = guard_of(plan, self.store, self.group, counters)
+        self.tokens = plan.tokens()
+        self.guard = guard_of(plan, self.store, self.group, counters, self.tokens)
         self._signed = Head()
         self._away = False
         self._tasks: list[asyncio.Task[None]] = []
@@ -153,7 +154,9 @@ class Worker:
                     log("store failed", found=error.found)
 
 
-def guard_of(plan: Plan, store: Store, group: Grouped, counters: Counters) -> Guard:
+def guard_of(
+    plan: Plan, store: Store, group: Grouped, counters: Counters, tokens: Tokens | None
+) -> Guard:
     """Set the stations up.
 
     Raises
@@ -164,7 +167,7 @@ def guard_of(plan: Plan, store: Store, group: Grouped, counters: Counters) -> Gu
     inputs = plan.served.card.columns
     watched = [[name] for name in inputs if name in plan.schema.sensitive or name in averaged]
     sketches = subkey(plan.secret, "sketches")
-    identity = Identity(store, plan.secret, plan.tokens(), group.call)
+    identity = Identity(store, plan.secret, tokens, group.call)
     return Guard(
         card=plan.served.card,
         views={role: view(plan, role) for role in plan.contracts},

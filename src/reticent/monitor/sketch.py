@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from reticent.column import Column
 from reticent.dataset import Dataset
 from reticent.event import TOKEN_BYTES, WHOLE
 
+CELL = np.dtype("<f4")  # a number is the same in every encoding; adding 0.0 writes -0.0 as 0.0
 ABSENT = b"\xff"  # a cell that was not sent: no number and no text is written like it
 
 
@@ -46,6 +48,7 @@ class Sketcher:
         self._places = [[self.columns.index(name) for name in group] for group in groups]
         self._rest = [[p for p in range(len(columns)) if p not in taken] for taken in self._places]
         self._prefixes = [f"{len(name)}:{name}".encode() for name in self.names]
+        self._cuts = [(prefix, _cuts(rest), _cuts(taken)) for taken, rest, prefix in self._groups()]
         self._keyed = blake2b(key=key, digest_size=TOKEN_BYTES)
         self._steps = [(steps or {}).get(name) for name in columns]
         self._rounds = any(self._steps)
@@ -53,8 +56,10 @@ class Sketcher:
     def __call__(self, rows: Dataset) -> bytes:
         """The tokens of n rows: per row and group a record and a value, 32 bytes together."""
         matrix = rows.matrix(self.columns)
-        if matrix is not None:
-            return self._of_matrix(matrix)
+        with np.errstate(over="ignore"):  # beyond 32 bits all numbers are one
+            return self._of_cells(rows) if matrix is None else self._of_matrix(matrix)
+
+    def _of_cells(self, rows: Dataset) -> bytes:
         cells = [self._cells(rows, place) for place in range(len(self.columns))]
         tokens: list[bytes] = []
         for row in zip(*cells, strict=True):
@@ -67,26 +72,19 @@ class Sketcher:
     def _groups(self) -> zip[tuple[list[int], list[int], bytes]]:
         return zip(self._places, self._rest, self._prefixes, strict=True)
 
-    def _of_matrix(self, matrix: NDArray[np.float64]) -> bytes:
+    def _of_matrix(self, matrix: NDArray[Any]) -> bytes:
         """The same tokens, cut out of the rows' own bytes."""
         if self._rounds:
-            matrix = np.column_stack(
-                [_rounded(matrix[:, p], step) for p, step in enumerate(self._steps)]
-            )
-        else:
-            matrix = matrix.astype(np.float32).astype(float) + 0.0
-        width = 8 * len(self.columns)
-        raw = np.ascontiguousarray(matrix, dtype="<f8").tobytes()
+            columns = [_rounded(matrix[:, p], step) for p, step in enumerate(self._steps)]
+            matrix = np.column_stack(columns)
+        raw = np.add(matrix, 0.0, dtype=CELL, casting="unsafe", order="C").tobytes()
+        width = CELL.itemsize * len(self.columns)
         tokens: list[bytes] = []
         for start in range(0, len(raw), width):
             row = raw[start : start + width]
-            for places, _, prefix in self._groups():
-                rest, begin = b"", 0
-                for place in sorted(places):
-                    rest += row[begin : 8 * place]
-                    begin = 8 * place + 8
-                value = b"".join(row[8 * p : 8 * p + 8] for p in places)
-                tokens += self.pair(prefix, rest + row[begin:], value)
+            for prefix, kept, taken in self._cuts:
+                rest = b"".join([row[cut] for cut in kept])
+                tokens += self.pair(prefix, rest, b"".join([row[cut] for cut in taken]))
         return b"".join(tokens)
 
     def pair(self, prefix: bytes, rest: bytes, value: bytes) -> tuple[bytes, bytes]:
@@ -99,22 +97,32 @@ class Sketcher:
         return record, keyed.digest()
 
     def _cells(self, rows: Dataset, place: int) -> list[bytes]:
-        """One column as bytes: 8 of a number, a text behind its length, a mark for none."""
+        """One column as bytes: 4 of a number, a text behind its length, a mark for none."""
         name = self.columns[place]
         if name not in rows.columns:
             return [ABSENT] * len(rows)
         column = rows[name]
         if column.dtype.kind in "iufb":
-            raw = _rounded(column.astype(float), self._steps[place]).astype("<f8").tobytes()
-            return [raw[start : start + 8] for start in range(0, len(raw), 8)]
+            rounded = _rounded(column, self._steps[place])
+            return [cell.tobytes() for cell in np.add(rounded, 0.0, dtype=CELL, casting="unsafe")]
         return [_text(cell) for cell in column.tolist()]
 
 
 def _rounded(numbers: Column, step: float | None) -> Column:
-    """Bring numbers to their precision; adding 0.0 writes -0.0, an equal number, alike."""
-    if step is None:
-        return np.asarray(numbers.astype(np.float32).astype(float) + 0.0)
-    return np.asarray(np.round(numbers / step) * step + 0.0)
+    """Bring numbers to their precision, where they have one."""
+    return numbers if step is None else np.asarray(np.round(numbers / step) * step)
+
+
+def _cuts(places: Sequence[int]) -> list[slice]:
+    """Where some cells of a row stand among its bytes, neighbors in one piece."""
+    found: list[slice] = []
+    size = CELL.itemsize
+    for place in places:
+        if found and found[-1].stop == size * place:
+            found[-1] = slice(found[-1].start, size * (place + 1))
+        else:
+            found.append(slice(size * place, size * (place + 1)))
+    return found
 
 
 def _text(cell: object) -> bytes:

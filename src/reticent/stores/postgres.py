@@ -291,9 +291,8 @@ class Postgres:
         ours = {name: value for name, value in OURS.items() if name not in given}
         address = self._psycopg.conninfo.make_conninfo(self._url, **ours)
         db = self._psycopg.connect(address, autocommit=True)
-        db.isolation_level = (
-            self._psycopg.IsolationLevel.READ_COMMITTED
-        )  # sees what the lock awaited
+        # each statement sees what others wrote while it waited for the lock
+        db.isolation_level = self._psycopg.IsolationLevel.READ_COMMITTED
         try:
             for name, value in SETTINGS.items():
                 db.execute("SELECT set_config(%s, %s, false)", (name, value))

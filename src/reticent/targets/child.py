@@ -28,7 +28,8 @@ from reticent.targets.onnx import LARGEST
 
 ROOM = 2 << 30  # bytes of memory beyond what the imports took
 PER_BYTE = 16  # and this many for each byte of the file
-SECONDS = 240  # of computing; and of waiting, with half as much again
+SECONDS = 240  # of computing
+PATIENCE = 480.0  # seconds of the clock on the wall, in all
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "SYSTEMROOT")
 ALONE = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "ARROW_NUM_THREADS")
 
@@ -71,7 +72,7 @@ class Report(msgspec.Struct, frozen=True):
 
 def looked_at(
     path: Path, content: bytes, columns: list[str], rows: Dataset, labels: Any, *,
-    room: int = ROOM, seconds: int = SECONDS,
+    room: int = ROOM, seconds: int = SECONDS, patience: float = PATIENCE,
 ) -> Report:  # fmt: skip
     """Have a skops file, or a vouched-for pickle, read, checked and converted in a child.
 
@@ -79,6 +80,7 @@ def looked_at(
     ----------
     content : of the file at the path. columns : of the data, for a model that names none.
     rows : some members, to compare with. labels : known labels (n,).
+    room : bytes of memory. seconds, patience : of computing, and in all.
 
     Raises
     ------
@@ -92,7 +94,7 @@ def looked_at(
     cells = {name: rows[name] for name in columns}
     limit = room + PER_BYTE * len(content)
     order = Order(content, path.name, tuple(columns), cells, labels, limit, seconds)
-    told, status = _run(msgspec.structs.asdict(order), seconds * 1.5)
+    told, status = _run(msgspec.structs.asdict(order), patience)
     try:
         report = msgspec.msgpack.decode(told, type=Report)
     except msgspec.DecodeError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -179,6 +180,26 @@ def check_trees(model: Any, path: Path) -> None:
             raise UntrustedModelError(
                 f"the model {path}", "a tree splits on categories or is none", "Save it as ONNX"
             )
+    for part in parts_of(model):
+        _check_stages(part, path)
+
+
+def _check_stages(part: Any, path: Path) -> None:
+    """Refuse boosting whose trees a round are not as many as it has places to write their sums."""
+    stages = vars(part).get("estimators_") if hasattr(part, "__dict__") else None
+    if not isinstance(stages, np.ndarray) or not hasattr(part, "_raw_predict_init"):
+        return
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of names that a row of zeros does not have
+            row = np.zeros((1, part.n_features_in_), np.float32)
+            fits = part._raw_predict_init(row).shape == (1, *stages.shape[1:])
+    except Exception:  # noqa: BLE001 (a crafted model can raise anything)
+        fits = False
+    if not fits:
+        raise UntrustedModelError(
+            f"the model {path}", "its trees write beyond their sums", "Save it as ONNX"
+        )
 
 
 def _stray(
