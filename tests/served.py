@@ -149,9 +149,7 @@ def serving(
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(answer)
-            if (
-                HANGS_UP in headers
-            ):  # without saying so beforehand, as a server does with idle lines
+            if HANGS_UP in headers:  # without a word, as with an idle line
                 self.close_connection = True
 
         do_GET = do_POST = _serve  # noqa: N815 (the server's own names)

@@ -36,5 +36,5 @@ def serve(app: Any) -> None:
     uvicorn.run(
         app, host="127.0.0.1", port=int(sys.argv[2]), loop="uvloop", http="httptools", ws="none",
         lifespan="off", access_log=False, log_level="error", server_header=False,
-        date_header=False, backlog=2048,
+        date_header=False, proxy_headers=False, backlog=2048,
     )  # fmt: skip

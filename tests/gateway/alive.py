@@ -5,6 +5,7 @@ The project is built once in a session; each test takes a copy of it.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from functools import cache
 from http.client import HTTPConnection
@@ -27,6 +28,7 @@ import pytest
 
 from reticent.access.keys import issue
 from reticent.access.secret import root_secret
+from reticent.cli import status
 from reticent.store import Store
 from reticent.stores.opened import open_store
 
@@ -127,6 +129,13 @@ class Site:
             [*COMMAND, *typed], cwd=self.folder, env={**os.environ, **self.env}, text=True,
             capture_output=True, timeout=60, check=False, stdin=subprocess.DEVNULL,
         )  # fmt: skip
+
+    def here(self, *typed: str) -> tuple[int, list[Any]]:
+        """Run one command in this process, with --json: its exit status, and what it told."""
+        out = io.StringIO()
+        with redirect_stdout(out):
+            code = status([*typed, "--json"])
+        return code, [json.loads(line) for line in out.getvalue().splitlines()]
 
     def store(self, url: str | None = None) -> Store:
         return open_store(url, self.state)

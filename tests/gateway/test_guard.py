@@ -163,6 +163,20 @@ def test_noise_is_the_same_for_every_caller_batch_and_role(tmp_path: Path) -> No
     run(main())
 
 
+@pytest.mark.parametrize("kind", ["FP64", "FP32"])
+def test_noise_is_the_same_in_every_encoding(tmp_path: Path, kind: str) -> None:
+    async def main() -> None:
+        roles = {"partner": Contract(output="scores", noise=Noise(0.1))}
+        async with running(tmp_path, roles=roles) as gateway:
+            wanted = (await gateway.ask("partner", (30.0, 0.1, 1))).output("scores")
+            one = {"name": "input", "shape": [1, 3], "datatype": kind, "data": [30.0, 0.1, 1]}
+            body = json.dumps({"inputs": [one]}).encode()
+            told = await gateway.post(body, gateway.keys["partner"])
+            assert told.output("scores") == pytest.approx(wanted, abs=1e-6)
+
+    run(main())
+
+
 def test_values_per_record_answers_truly_and_then_on_average(tmp_path: Path) -> None:
     async def main() -> None:
         roles = {"partner": Contract(output="scores", marginalize=("affairs",),

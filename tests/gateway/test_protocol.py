@@ -151,6 +151,9 @@ WHOLE = tensor("input", "FP64", [1, 3], [1, 1, 1])
 BAD: list[tuple[Card, list[Any], str]] = [
     (NUMBERS, [], "inputs is empty"),
     (NUMBERS, [tensor("input", "FP64", [1, 2], [1, 1])], "is to have 3 columns: a, b, c"),
+    (NUMBERS, [tensor("input", "FP64", [1, 3], [1, 1, 1, 1])], "have 4 cells"),
+    (NUMBERS, [tensor("input", "FP64", [1, 3], [1, 1])], "have 2 cells"),
+    (NUMBERS, [A, B, tensor("c", "INT64", [1], [1, 1])], "have 2 cells"),
     (NUMBERS, [tensor("input", "FP64", [3], [1, 1, 1])], "input 1 is no column: a, b, c"),
     (NUMBERS, [tensor("input", "FP64", [1, 1, 3], [1, 1, 1])], "input 1 is no column"),
     (NUMBERS, [tensor("input", "FP64", [0, 3], [])], "there are no rows"),

@@ -109,6 +109,7 @@ TEXT = struct.pack("<I", 2) + b"ab"
     [
         (part(datatype="TEXT"), b"", "its datatype is none of BOOL, "),
         (part(shape=[3]), b"", "have 2 cells, its shape another"),
+        (part(shape=[1]), b"", "have 2 cells, its shape another"),
         (part(shape=[-1, -2]), b"", "negative"),
         (part(shape=[10**18]), b"", "have 2 cells"),
         (part(shape=[0, 10**30], data=[]), b"", "out of range"),

@@ -171,7 +171,8 @@ def notes(contracts: Mapping[str, Contract | None]) -> tuple[str, ...]:
     if any(one is not None and one.values_per_record is not None for one in contracts.values()):
         told.append(
             "The endpoint counts values_per_record over the whole audit: the attack that asked "
-            "first had the true answers. Use a new auditor key for each attack."
+            "first had the true answers, and the utility is of what was left. Use a new auditor "
+            "key for each attack."
         )
     return tuple(told)
 

@@ -14,7 +14,7 @@ import msgspec
 from reticent.access.secret import public_key, read_public
 from reticent.cli.project import STATE, load_project
 from reticent.cli.shown import common
-from reticent.errors import ConfigError, DataError
+from reticent.errors import ConfigError, DataError, StoreError
 from reticent.evidence import load
 from reticent.gateway.journal import fingerprint, read_checkpoint, verify
 from reticent.stores.opened import open_store
@@ -81,7 +81,11 @@ def _journal(path: Path, key: Path | None, checkpoints: tuple[Path, ...]) -> Tol
     pinned = _pinned(key, project.state)
     given = [_content(one) for one in checkpoints]
     with closing(open_store(project.tables.store.url, project.state)) as store:
-        found = verify(store.blocks(), store.head(), [*store.checkpoints(), *given], pinned)
+        head, signed = store.head(), [*store.checkpoints(), *given]
+        try:
+            found = verify(store.blocks(), head, signed, pinned)
+        except StoreError as error:  # it was there a moment ago: what it holds is at fault
+            return Told(str(path), False, (), (f"{error.asked}: {error.found}",))
     holds = [
         f"{found.entries} entries in one unbroken chain, {found.erased} of them erased by policy"
     ] if not found.problems else []  # fmt: skip

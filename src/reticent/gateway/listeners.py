@@ -132,12 +132,15 @@ def address_of(made: socket.socket) -> str:
 
 
 async def serve(
-    servers: Sequence[tuple[Server, socket.socket]], lifeline: int | None = None
+    servers: Sequence[tuple[Server, socket.socket]],
+    ready: Callable[[], None],
+    lifeline: int | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then let requests in flight finish.
 
     Parameters
     ----------
+    ready : called when callers may come, and when a signal ends it well.
     lifeline : the end of a pipe; when nobody holds the other one any more, stop too.
     """
     loop = asyncio.get_running_loop()
@@ -152,4 +155,7 @@ async def serve(
         loop.add_signal_handler(number, stop)
     if lifeline is not None:
         loop.add_reader(lifeline, stop)
+    for _, made in servers:
+        listen(made)
+    ready()
     await asyncio.gather(*(one.serve(sockets=[made]) for one, made in servers))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from reticent.errors import ReticentError, kind_and_place
 from reticent.gateway.counters import Counters
-from reticent.gateway.listeners import listen, prepare, serve, server
+from reticent.gateway.listeners import prepare, serve, server
 from reticent.gateway.log import log
 from reticent.gateway.worker import Plan, Worker
 
@@ -60,10 +60,7 @@ async def work(plan: Plan, counters: Counters, listening: Listening, first: bool
         servers = [(server(App(worker), listening.tls), listening.public)]
         if first:
             servers.append((server(admin(worker)), listening.local))
-        for _, made in servers:
-            listen(made)
-        ready()
-        await serve(servers, lifeline)
+        await serve(servers, ready, lifeline)
     finally:
         await worker.close()
 
@@ -110,15 +107,20 @@ class _Supervisor:
         self._missing: list[int] = []
         self._deaths: list[float] = []
         self._stopping = self._told = False
-        self._status = 0
+        self._status = self._ended = 0
         self._lifeline, self._held = os.pipe()
 
     def run(self) -> int:
         for number in STOPS:
             signal.signal(number, self._stop)
         for place in range(self._workers):  # the first one alone: it converts the model for all
-            if not self._stopping and not self._begin(place):
-                self._status = 0 if self._stopping else CANNOT
+            if self._stopping or self._begin(place):
+                continue
+            if self._ended != CANNOT:
+                self._missing.append(place)
+                self._one_more()
+            elif not self._stopping:
+                self._status = CANNOT
                 self._stop()
         pause = FIRST_PAUSE
         while self._children or (self._missing and not self._stopping):
@@ -145,8 +147,11 @@ class _Supervisor:
 
     def _begin(self, place: int) -> bool:
         """Fork one worker and wait until it listens."""
-        told, tell = os.pipe()
         signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)  # a child that nobody knows of goes on
+        if self._stopping:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+            return False
+        told, tell = os.pipe()
         child = os.fork()
         if child == 0:
             os.close(told)
@@ -158,7 +163,7 @@ class _Supervisor:
         with os.fdopen(told, "rb") as pipe:
             begun = pipe.read(1) == b"1"
         if not begun:
-            os.waitpid(child, 0)
+            self._ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
             del self._children[child]
         self._told |= begun
         return begun

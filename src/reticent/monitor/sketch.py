@@ -12,15 +12,11 @@ from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from reticent.column import Column
+from reticent.canonical import CELL, cell_bytes, matrix_bytes
 from reticent.dataset import Dataset
 from reticent.event import TOKEN_BYTES, WHOLE
-
-CELL = np.dtype("<f4")  # a number is the same in every encoding; adding 0.0 writes -0.0 as 0.0
-ABSENT = b"\xff"  # a cell that was not sent: no number and no text is written like it
 
 
 class Sketcher:
@@ -31,8 +27,7 @@ class Sketcher:
     key : 32 bytes that never leave the gateway.
     columns : what the model takes, in order; an absent one may have been left out of a request.
     watched : groups of columns whose values an attacker may vary; none: the whole row.
-    steps : column to the precision it is recorded at, so that a jittered row is the same record;
-        other numbers are taken as 32-bit floats, so that a row is the same in every encoding.
+    steps : column to the precision it is recorded at, so that a jittered row is the same record.
     """
 
     def __init__(
@@ -40,7 +35,7 @@ class Sketcher:
         key: bytes,
         columns: Sequence[str],
         watched: Sequence[Sequence[str]],
-        steps: Mapping[str, float | None] | None = None,
+        steps: Mapping[str, float] | None = None,
     ) -> None:
         groups = list(watched) or [()]
         self.columns = tuple(columns)
@@ -51,16 +46,14 @@ class Sketcher:
         self._cuts = [(prefix, _cuts(rest), _cuts(taken)) for taken, rest, prefix in self._groups()]
         self._keyed = blake2b(key=key, digest_size=TOKEN_BYTES)
         self._steps = [(steps or {}).get(name) for name in columns]
-        self._rounds = any(self._steps)
 
     def __call__(self, rows: Dataset) -> bytes:
         """The tokens of n rows: per row and group a record and a value, 32 bytes together."""
         matrix = rows.matrix(self.columns)
-        with np.errstate(over="ignore"):  # beyond 32 bits all numbers are one
-            return self._of_cells(rows) if matrix is None else self._of_matrix(matrix)
+        return self._of_cells(rows) if matrix is None else self._of_matrix(matrix)
 
     def _of_cells(self, rows: Dataset) -> bytes:
-        cells = [self._cells(rows, place) for place in range(len(self.columns))]
+        cells = cell_bytes(rows, self.columns, self._steps)
         tokens: list[bytes] = []
         for row in zip(*cells, strict=True):
             for places, rest, prefix in self._groups():
@@ -74,10 +67,7 @@ class Sketcher:
 
     def _of_matrix(self, matrix: NDArray[Any]) -> bytes:
         """The same tokens, cut out of the rows' own bytes."""
-        if self._rounds:
-            columns = [_rounded(matrix[:, p], step) for p, step in enumerate(self._steps)]
-            matrix = np.column_stack(columns)
-        raw = np.add(matrix, 0.0, dtype=CELL, casting="unsafe", order="C").tobytes()
+        raw = matrix_bytes(matrix, self._steps)
         width = CELL.itemsize * len(self.columns)
         tokens: list[bytes] = []
         for start in range(0, len(raw), width):
@@ -96,22 +86,6 @@ class Sketcher:
         keyed.update(record + value)
         return record, keyed.digest()
 
-    def _cells(self, rows: Dataset, place: int) -> list[bytes]:
-        """One column as bytes: 4 of a number, a text behind its length, a mark for none."""
-        name = self.columns[place]
-        if name not in rows.columns:
-            return [ABSENT] * len(rows)
-        column = rows[name]
-        if column.dtype.kind in "iufb":
-            rounded = _rounded(column, self._steps[place])
-            return [cell.tobytes() for cell in np.add(rounded, 0.0, dtype=CELL, casting="unsafe")]
-        return [_text(cell) for cell in column.tolist()]
-
-
-def _rounded(numbers: Column, step: float | None) -> Column:
-    """Bring numbers to their precision, where they have one."""
-    return numbers if step is None else np.asarray(np.round(numbers / step) * step)
-
 
 def _cuts(places: Sequence[int]) -> list[slice]:
     """Where some cells of a row stand among its bytes, neighbors in one piece."""
@@ -123,10 +97,3 @@ def _cuts(places: Sequence[int]) -> list[slice]:
         else:
             found.append(slice(size * place, size * (place + 1)))
     return found
-
-
-def _text(cell: object) -> bytes:
-    if cell is None:
-        return ABSENT
-    written = (cell if isinstance(cell, str) else repr(cell)).encode()
-    return b"\xfe%d:%b" % (len(written), written)

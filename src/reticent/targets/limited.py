@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reticent.canonical import row_bytes
 from reticent.column import is_missing
-from reticent.dataset import Dataset, row_tokens
+from reticent.dataset import Dataset
 from reticent.target import Answer, Reveals, Target
-from reticent.targets.shape import Shape, canonical
+from reticent.targets.shape import Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +69,10 @@ class Limited:
         if not all(name in rows.columns for name in self.tried):
             return [None] * len(rows)
         rest = [name for name in self.full.columns if name not in self.tried]
-        records = (
-            row_tokens(canonical(rows.select(rest), self.steps)) if rest else [b""] * len(rows)
-        )
-        tried = rows.select(self.tried)
-        gaps = np.any([is_missing(column) for column in tried.columns.values()], axis=0)
-        values = zip(records, row_tokens(tried), gaps.tolist(), strict=True)
-        return [None if gap else (record, value) for record, value, gap in values]
+        records, values = row_bytes(rows, rest, self.steps), row_bytes(rows, self.tried)
+        gaps = np.any([is_missing(rows[name]) for name in self.tried], axis=0)
+        told = zip(records, values, gaps.tolist(), strict=True)
+        return [None if gap else (record, value) for record, value, gap in told]
 
     def answer(self, rows: Dataset, truly: NDArray[np.bool_]) -> Answer:
         """Answer n rows, those in the mask with their own values; who is refused is one decision.

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reticent.canonical import row_bytes
 from reticent.contract import Contract
-from reticent.dataset import Dataset, row_tokens
+from reticent.dataset import Dataset
 from reticent.errors import ConfigError
 from reticent.randomness import keyed_uniforms
 from reticent.schema import Schema
@@ -148,7 +149,7 @@ class Draw:
         return [asked[at] if true else averaged[at] for at, true in enumerate(truly.tolist())]
 
     def _tokens(self, rows: Dataset, columns: Sequence[str]) -> list[bytes]:
-        return row_tokens(canonical(rows.select(columns), self.steps))
+        return row_bytes(rows, columns, self.steps)
 
 
 def drawn(
@@ -174,14 +175,6 @@ def noise(
     draw = drawn(target, scale, key, steps or {})
     return Step(target.columns, target.classes, target.reveals & ~CLOSED, target.ignores,
                 lambda rows: draw(rows, target.ask(rows)))  # fmt: skip
-
-
-def canonical(rows: Dataset, steps: Mapping[str, float]) -> Dataset:
-    """Round each column to its declared precision, so that equal questions look equal."""
-    for name, step in steps.items():
-        if name in rows.columns:
-            rows = rows.replaced(name, np.round(rows[name].astype(float) / step) * step)
-    return rows
 
 
 def _laplace(uniforms: Floats) -> Floats:
