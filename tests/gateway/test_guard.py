@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -150,8 +151,7 @@ def test_a_marginalized_column_changes_no_byte(tmp_path: Path) -> None:
 def test_noise_is_the_same_for_every_caller_batch_and_role(tmp_path: Path) -> None:
     async def main() -> None:
         noisy = Contract(output="scores", marginalize=("affairs",), noise=Noise(0.1))
-        roles = {"partner": noisy, "clinic": Contract(output="scores", marginalize=("affairs",),
-                                                      noise=Noise(0.1), rows_per_day=99)}  # fmt: skip
+        roles = {"partner": noisy, "clinic": msgspec.structs.replace(noisy, rows_per_day=99)}
         async with running(tmp_path, roles=roles) as gateway:
             alone = (await gateway.ask("partner", ROW)).output("scores")
             batch = (await gateway.ask("clinic", (50.0, 1.0, 1), ROW)).output("scores")[2:]

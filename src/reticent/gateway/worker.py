@@ -97,6 +97,7 @@ class Worker:
         ------
         StoreError : there is no store to look at.
         """
+        await self.group.call(self.store.version)  # its own words for what is wrong
         await self.guard.keys.look()
         self._tasks.append(asyncio.create_task(self._every(POLL, self._watch)))
         if self._first:
@@ -111,7 +112,7 @@ class Worker:
         try:
             await self.group.flush()
             await self.guard.budget.close(self.store.give_back)
-            if self._first:
+            if self._first and self._tasks:
                 await self.sign()
             await self.group.close()
         except StoreError as error:
