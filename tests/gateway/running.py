@@ -42,9 +42,11 @@ class Formula:
     """A model that can be worked out by hand: the score of "poor" rises with every column."""
 
     reveals = Reveals.ANY_ROW | Reveals.LABEL | Reveals.SCORES | Reveals.TOP_K
-    columns = list(COLUMNS)
-    classes: NDArray[Any] | None = np.array(CARD.classes, dtype=object)
     ignores: frozenset[str] = frozenset()
+
+    def __init__(self) -> None:
+        self.columns = list(COLUMNS)
+        self.classes: NDArray[Any] | None = np.array(CARD.classes, dtype=object)
 
     def ask(self, rows: Dataset) -> Answer:
         poor = rows["age"] / 200 + rows["educ"] / 100 + 0.3 * rows["affairs"]

@@ -328,6 +328,24 @@ def test_a_body_of_100_megabytes(gateway: Alive, key: str) -> None:
     assert peak(gateway) - before < 120
 
 
+def test_large_bodies_that_lie_about_themselves(gateway: Alive, key: str) -> None:
+    """Each byte of such a body could become an object of 32."""
+    before, many = peak(gateway), 7 << 20
+    tensors = {
+        "wide": tensor("age", "@", [60_000, 250]), "nested": tensor("age", "@", [60_000, 250]),
+        "more": tensor("age", "@", [60_000]), "texts": tensor("town", "@", [60_000]),
+    }  # fmt: skip
+    cells = {"nested": b"[],", "texts": b'"",'}
+    for name, one in tensors.items():
+        data = b"[" + (cells.get(name, b"0,") * many)[:-1] + b"]"
+        body = json.dumps({"inputs": [one]}).encode().replace(b'"@"', data)
+        assert gateway.send("POST", PATH, body, key).status == 400
+    inputs = b'{"name":"age","datatype":"INT64","shape":[1],"data":[1]},' * (many // 16)
+    body = b'{"inputs": [' + inputs[:-1] + b"]}"
+    assert gateway.send("POST", PATH, body, key).status == 400
+    assert peak(gateway) - before < 300
+
+
 def test_who_is_not_known_sends_no_large_body(gateway: Alive) -> None:
     with Line(gateway.port) as line:
         line.send(head("rtc_aaaaaaaaaaaa_b", length=30 << 20) + bytes(1 << 20))

@@ -10,9 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from reticent.contract import Contract
 from reticent.dataset import Dataset
 from reticent.errors import ConfigError
+from reticent.gateway.face import outputs
+from reticent.target import Reveals
 from reticent.targets.card import Card, card_of, class_name, kind_of, load_card, save_card
+from reticent.targets.wrap import Silent
 
 ROWS = Dataset.of(
     pd.DataFrame(
@@ -26,8 +30,16 @@ ROWS = Dataset.of(
         }
     )
 )
+
+
+def telling(*classes: str | float) -> Silent:
+    """A model that tells these classes; none make it a regressor."""
+    names = np.array(classes, dtype=object if isinstance(classes[0], str) else None)
+    return Silent(["age"], names)
+
+
 COLUMNS = ["age", "dose", "city", "ill", "told"]
-CARD = card_of("0" * 64, "m", ROWS, COLUMNS, np.array(["u", "v"], dtype=object), "y")
+CARD = card_of("0" * 64, "m", ROWS, COLUMNS, telling("u", "v"), "y")
 
 
 def test_a_card_says_of_which_kind_each_column_is() -> None:
@@ -41,13 +53,21 @@ def test_a_card_says_of_which_kind_each_column_is() -> None:
 def test_numbers_as_classes_stay_numbers() -> None:
     values: list[Any] = [3, 3.0, True, 0.5, "x", float("inf")]
     assert [class_name(value) for value in values] == [3, 3, "True", "0.5", "x", "inf"]
-    card = card_of("0", "m", ROWS, ["age"], np.array([1.0, 2.0]), "y")
+    card = card_of("0", "m", ROWS, ["age"], telling(1.0, 2.0), "y")
     assert card.integer_classes
     assert card.labels.tolist() == [1, 2]
-    regressor = card_of("0", "m", ROWS, ["age"], None, "y")
+    regressor = card_of("0", "m", ROWS, ["age"], Silent(["age"], None), "y")
     assert regressor.classes is None
     assert not regressor.integer_classes
     assert regressor.labels.dtype.kind == "f"
+
+
+def test_a_model_that_tells_no_scores_is_shown_without_them() -> None:
+    mute = Silent(["age"], np.array(["u", "v"], dtype=object), Reveals.ANY_ROW | Reveals.LABEL)
+    card = card_of("0", "m", ROWS, ["age"], mute, "y")
+    assert not card.scores
+    assert outputs(card, Contract(output="scores")) == ("label",)
+    assert outputs(CARD, Contract(output="scores")) == ("label", "scores")
 
 
 def test_an_empty_column_has_a_kind() -> None:

@@ -103,7 +103,7 @@ def _upstream(
     target = http(url, schema.inputs, labels, line=line)
     if members is not None:
         own = name or line.place.path.rstrip("/").rpartition("/")[2]
-        card = card_of(url, own, members, schema.inputs, target.classes, schema.label)
+        card = card_of(url, own, members, schema.inputs, target, schema.label)
         save_card(card, project.state / "card.json")
     assert card is not None
     return Served(target, card, True, f"asked of the server at {line.place}")

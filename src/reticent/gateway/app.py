@@ -155,7 +155,7 @@ class App:
         return Reply(200, [JSON], protocol.server_metadata())
 
     async def _live(self, call: Call) -> Reply:  # noqa: ARG002
-        return Reply(200, [JSON], protocol.live())
+        return Reply(200, [JSON], protocol.live(self.worker.ready))
 
     async def _ready(self, call: Call) -> Reply:  # noqa: ARG002
         ok = self.worker.ready

@@ -49,7 +49,7 @@ def outputs(card: Card, contract: Contract) -> tuple[str, ...]:
     answered = ("answered",) if contract.abstain else ()
     if card.classes is None:
         return ("value", *answered)
-    scores = () if contract.output == "label" else ("scores",)
+    scores = ("scores",) if card.scores and contract.output != "label" else ()
     vector = ("vector",) if contract.output == "vector" and card.vector else ()
     return ("label", *scores, *vector, *answered)
 

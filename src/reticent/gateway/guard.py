@@ -140,11 +140,9 @@ class Guard:
             refusal = refusal or RefusedError(503, AWAY, RETRY_AWAY)
         self.watch(event, None if asked is None else asked.rows)
         if refusal is None:
-            assert answer is not None
             assert asked is not None
-            shaped = view.shape(asked.rows, answer, truly)
-            headers, body = write_answer(shaped, asked, self.card, view.contract)
-            reply = Reply(200, headers, body)
+            assert answer is not None
+            reply = self.reply(view, asked, answer, truly)
         else:
             reply = refused(refusal)
         seconds = time.perf_counter() - began
@@ -227,6 +225,16 @@ class Guard:
             b"" if asked is None else self.sketcher(asked.rows),
             False if who is None else who.auditor,
         )  # fmt: skip
+
+    def reply(
+        self, view: View, asked: Asked, answer: Answer, truly: NDArray[np.bool_] | None
+    ) -> Reply:
+        """Shape the answer and write it out."""
+        try:
+            shaped = view.shape(asked.rows, answer, truly)
+            return Reply(200, *write_answer(shaped, asked, self.card, view.contract))
+        except ModelError:
+            return refused(RefusedError(500, BROKEN))
 
     def _place(self, address: str) -> bytes:
         token = self._sources.get(address)

@@ -7,6 +7,7 @@ holds a value that was sent.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -54,6 +55,7 @@ __all__ = [
 ]
 
 MAX_ROWS = 65_536  # of one request
+LONG = 1 << 20  # bytes of a body that is not read before it is known to be of use
 MAX_ID = 256  # characters of a request's id, which the answer repeats
 TAKES = {
     "number": ("FP64", "FP32", "INT64"),
@@ -116,6 +118,8 @@ def read_rows(body: bytes, header_length: int | None, card: Card, contract: Cont
         request, tail = read_request(body, header_length)
         parts = request.inputs
         n = _rows(parts, face)
+        if len(body) > LONG and sum(math.prod(one.shape) for one in parts) > n * len(face.kinds):
+            raise BadRequest("the inputs have more cells than rows and columns")
         found = cells(parts, tail)
     except Unreadable as error:
         raise BadRequest(str(error)) from None

@@ -15,6 +15,7 @@ from reticent.dataset import Dataset
 from reticent.errors import ConfigError
 from reticent.evidence import write
 from reticent.files import empty_like
+from reticent.target import Reveals, Target
 
 Kind = Literal["number", "integer", "boolean", "text"]
 DTYPES = {"number": "float64", "integer": "int64", "boolean": "bool", "text": "object"}
@@ -28,6 +29,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     model : SHA-256 of its file, or the address of an upstream server. name : as callers write it.
     columns, kinds : what it takes, in the schema's order, and of which kind each column is.
     classes : names of a classifier's classes, whole numbers or text; None for a regressor.
+    scores : whether a classifier tells the probability of each class, or its label alone.
     label : what is predicted. vector : width of the internal representation, where there is one.
     dtypes : numpy's name of each column's type in the training table; empty: as its kind says.
     """
@@ -38,6 +40,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     kinds: tuple[Kind, ...]
     classes: tuple[int | str, ...] | None
     label: str
+    scores: bool = True
     vector: int | None = None
     dtypes: tuple[str, ...] = ()
 
@@ -70,20 +73,21 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def card_of(
-    model: str, name: str, rows: Dataset, columns: Sequence[str], classes: Column | None, label: str
+    model: str, name: str, rows: Dataset, columns: Sequence[str], target: Target, label: str
 ) -> Card:
     """Describe a model by the table that it was trained on.
 
     Parameters
     ----------
     model : its file's SHA-256. rows : members. columns : that it takes, in the schema's order.
-    classes : of its target (k,).
+    target : that answers for it.
     """
-    held = [rows[column] for column in columns]
+    held, classes = [rows[column] for column in columns], target.classes
     return Card(
         model=model, name=name, columns=tuple(columns), kinds=tuple(map(kind_of, held)),
         classes=None if classes is None else tuple(map(class_name, classes.tolist())),
-        label=label, dtypes=tuple(column.dtype.name for column in held),
+        scores=bool(target.reveals & Reveals.SCORES), label=label,
+        dtypes=tuple(column.dtype.name for column in held),
     )  # fmt: skip
 
 

@@ -103,7 +103,7 @@ def served(
     if members is not None:
         target.ask(known.rows.take(slice(0, 1)))  # better now than at the first request
         taken = [column for column in columns if column in target.columns]
-        card = card_of(found, name, members, taken, target.classes, label)
+        card = card_of(found, name, members, taken, target, label)
         save_card(card, state / "card.json")
     return Served(target, card, costly, how)
 
