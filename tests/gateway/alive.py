@@ -286,6 +286,10 @@ class Alive:
         found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         return [int(child) for child in found]
 
+    def heard(self, event: str) -> int:
+        """How often it logged an event."""
+        return sum(one["event"] == event for one in self.events())
+
     def events(self) -> list[dict[str, Any]]:
         """What it logged."""
         return [json.loads(line) for line in self.log.read_text().splitlines() if line[:1] == "{"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import resource
+import signal
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -29,7 +31,7 @@ def full(gateway: Alive, size: int) -> None:
     resource.prlimit(gateway.process.pid, resource.RLIMIT_FSIZE, (size, hard))
 
 
-@pytest.mark.parametrize("durability", ["group", "async"])
+@pytest.mark.parametrize("durability", ["group", pytest.param("async", marks=pytest.mark.slow)])
 def test_a_full_disk(sites: Sites, durability: str) -> None:
     site = sites(TOML + f'[gateway]\ndurability = "{durability}"\n')
     key = site.key("clinic")
@@ -102,6 +104,31 @@ def test_a_server_that_goes_and_comes(sites: Sites, failing: Server) -> None:
         }
     assert 20 < seen.count(200) <= 60
     assert set(seen) == {200, 429}
+    code, told_of = site.here("verify", str(site.toml))
+    assert (code, told_of[0]["problems"]) == (0, [])
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_meanwhile_begins_when_the_server_is_back(
+    sites: Sites, failing: Server
+) -> None:
+    url = failing.fresh()
+    site = sites(TOML + f'[store]\nurl = "{url}"\n')
+    key = site.key("clinic", url=url)
+    with site.alive("--workers", "2") as gateway:
+        eventually(lambda: gateway.heard("worker listens") == 2)
+        failing.stop("immediate")
+        os.kill(gateway.workers()[0], signal.SIGKILL)
+        time.sleep(4)
+        assert gateway.ask(key).status == 503  # the other one is still there
+        failing.start()
+        eventually(lambda: gateway.heard("worker listens") == 3, 20)
+        eventually(lambda: gateway.send("GET", "/metrics", admin=True).status == 200)
+        eventually(lambda: {gateway.ask(key).status for _ in range(8)} == {200})
+        failing.stop("immediate")
+        assert gateway.ask(key).status == 503
+        assert gateway.stop() == 0  # a store that is away keeps nobody from stopping
+    failing.start()
     code, told_of = site.here("verify", str(site.toml))
     assert (code, told_of[0]["problems"]) == (0, [])
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from reticent.audit.run import gate_for
 from reticent.cli.endpoint import named_model
 from reticent.cli.loaded import check_domains, model_file
 from reticent.cli.project import Project
@@ -68,6 +67,8 @@ def gates_of(project: Project, schema: Schema) -> Mapping[str, Gate]:
                 f"[roles.{role}] abstain.honest", "[data].others is missing",
                 "Name honest people who are not members, or abstain below a confidence",
             )  # fmt: skip
+        from reticent.audit.run import gate_for
+
         rows = read_people(project.path(honest))
         gates[role] = gate_for(rows, schema, contract, contract.abstain.honest, seed=0)
     return gates

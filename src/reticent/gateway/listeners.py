@@ -26,6 +26,10 @@ MOST_FILES = 65_536  # open files that are asked for; each connection is one
 class Server(uvicorn.Server):
     """A uvicorn server that leaves signals to whoever runs several of them."""
 
+    def __init__(self, config: uvicorn.Config, limits: Limits) -> None:
+        super().__init__(config)
+        self._limits = limits
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen; who begins to speak TLS has to finish as soon as who begins a head."""
         config, loop = self.config, asyncio.get_running_loop()
@@ -34,7 +38,7 @@ class Server(uvicorn.Server):
             made, config=config, server_state=self.server_state, app_state={},
             _loop=loop,
         )  # fmt: skip
-        seconds = None if config.ssl is None else LIMITS.head_seconds
+        seconds = None if config.ssl is None else self._limits.head_seconds
         self.servers = [
             await loop.create_server(
                 protocol, sock=one, ssl=config.ssl, backlog=BACKLOG, ssl_handshake_timeout=seconds
@@ -67,7 +71,8 @@ def server(app: Any, tls: tuple[str, str] | None = None, limits: Limits = LIMITS
             server_header=False, date_header=False, proxy_headers=False,
             timeout_keep_alive=idle, timeout_graceful_shutdown=grace,
             ssl_certfile=certificate, ssl_keyfile=key,
-        )
+        ),
+        limits,
     )  # fmt: skip
 
 

@@ -108,36 +108,43 @@ class _Supervisor:
         self._deaths: list[float] = []
         self._stopping = self._told = False
         self._status = self._ended = 0
+        self._pause = FIRST_PAUSE
         self._lifeline, self._held = os.pipe()
 
     def run(self) -> int:
         for number in STOPS:
             signal.signal(number, self._stop)
         for place in range(self._workers):  # the first one alone: it converts the model for all
-            if self._stopping or self._begin(place):
-                continue
-            if self._ended != CANNOT:
-                self._missing.append(place)
-                self._one_more()
-            elif not self._stopping:
-                self._status = CANNOT
-                self._stop()
-        pause = FIRST_PAUSE
+            if not self._stopping and not self._begin(place):
+                self._not_begun(place)
         while self._children or (self._missing and not self._stopping):
-            if not self._missing or self._stopping:
-                self._bury(*os.wait())
-                continue
-            if self._begin(self._missing[0]):
-                del self._missing[0]
-                pause = FIRST_PAUSE
+            if self._missing and not self._stopping:
+                self._replace()
             else:
-                time.sleep(pause)
-                pause = min(2 * pause, LAST_PAUSE)
-                if not self._children:
-                    self._one_more()
-            while self._children and (found := os.waitpid(-1, os.WNOHANG))[0]:
-                self._bury(*found)
+                self._bury(*os.wait())
         return self._status
+
+    def _not_begun(self, place: int) -> None:
+        """At the start: stop where it cannot begin, try again where it died."""
+        if self._ended != CANNOT:
+            self._missing.append(place)
+            self._one_more()
+        elif not self._stopping:
+            self._status = CANNOT
+            self._stop()
+
+    def _replace(self) -> None:
+        """Try to begin a worker that is missing; the others go on meanwhile."""
+        if self._begin(self._missing[0]):
+            del self._missing[0]
+            self._pause = FIRST_PAUSE
+        else:
+            time.sleep(self._pause)
+            self._pause = min(2 * self._pause, LAST_PAUSE)
+            if not self._children:
+                self._one_more()
+        while self._children and (found := os.waitpid(-1, os.WNOHANG))[0]:
+            self._bury(*found)
 
     def _stop(self, *_: object) -> None:
         self._stopping = True
@@ -165,7 +172,9 @@ class _Supervisor:
         if not begun:
             self._ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
             del self._children[child]
-        self._told |= begun
+        else:
+            log("worker listens", worker=place)
+            self._told = True
         return begun
 
     def _child(self, place: int, tell: int) -> int:
