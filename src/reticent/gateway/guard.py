@@ -28,6 +28,7 @@ from reticent.gateway.counters import Counters
 from reticent.gateway.freshness import Freshness
 from reticent.gateway.journal import entry
 from reticent.gateway.protocol import Asked, BadRequest, read_rows, write_answer
+from reticent.gateway.together import Together
 from reticent.monitor.sketch import Sketcher
 from reticent.monitor.watch import Detector
 from reticent.store import Trial, Work
@@ -80,7 +81,7 @@ class View:
     Attributes
     ----------
     asked : the model as it is asked for this role (marginalize, abstain). shape : noise and cut.
-    limited : where a few values of a record are answered truly.
+    together : asks it once a turn. limited : where a few values of a record are answered truly.
     """
 
     role: str
@@ -88,6 +89,7 @@ class View:
     digest: str
     asked: Target
     shape: Shape
+    together: Together
     limited: Limited | None = None
 
 
@@ -205,7 +207,7 @@ class Guard:
     async def ask(self, view: View, rows: Dataset, truly: NDArray[np.bool_] | None) -> Answer:
         """Ask the model as the contract asks it."""
         if not self.costly and len(rows) <= AT_ONCE:
-            return _told(view, rows, truly)
+            return await view.together.ask(rows) if truly is None else _told(view, rows, truly)
         return await asyncio.get_running_loop().run_in_executor(None, _told, view, rows, truly)
 
     def event(

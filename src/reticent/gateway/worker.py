@@ -19,6 +19,7 @@ from reticent.gateway.freshness import Freshness
 from reticent.gateway.guard import Guard, View
 from reticent.gateway.journal import checkpoint, erased
 from reticent.gateway.log import log
+from reticent.gateway.together import Together
 from reticent.monitor.sketch import Sketcher
 from reticent.monitor.watch import Counting
 from reticent.randomness import subkey
@@ -199,4 +200,4 @@ def view(plan: Plan, role: str) -> View:
     few = None
     if contract.values_per_record is not None:
         few = limited(target, seen, contract.marginalize, plan.schema.precisions)
-    return View(role, contract, contract.digest, seen, shape, few)
+    return View(role, contract, contract.digest, seen, shape, Together(seen.ask), few)

@@ -79,7 +79,7 @@ class Shape:
             lowest = np.argsort(-told.scores, axis=1, kind="stable")[:, contract.top_k :]
             withheld = np.where(np.isnan(scores[:, :1]), np.nan, 0.0)  # a refusal stays one
             np.put_along_axis(scores, lowest, withheld, axis=1)
-        vector = told.vector if self.reveals & Reveals.VECTOR else None
+        vector = told.vector if told.vector is not None and self.reveals & Reveals.VECTOR else None
         return Answer(told.label, scores, value, vector, told.answered)
 
 
