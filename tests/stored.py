@@ -117,10 +117,12 @@ class MemoryStore:
         with self._begin("key"):
             return self._keys.get(id)
 
-    def keys(self) -> list[KeyRecord]:
-        """All keys."""
+    def keys(self, most: int | None = None, after: KeyRecord | None = None) -> list[KeyRecord]:
+        """Keys, oldest first: all, or so many behind one of them."""
         with self._begin("keys"):
-            return sorted(self._keys.values(), key=lambda one: one.created)
+            found = sorted(self._keys.values(), key=lambda one: (one.created, one.id))
+        start = 0 if after is None else found.index(after) + 1
+        return found[start:][:most]
 
     def version(self) -> int:
         """Rises whenever a key changes."""

@@ -153,8 +153,8 @@ class Store(Protocol):
         """One key by its id."""
         ...
 
-    def keys(self) -> list[KeyRecord]:
-        """All keys, oldest first."""
+    def keys(self, most: int | None = None, after: KeyRecord | None = None) -> list[KeyRecord]:
+        """Keys, oldest first: all, or so many behind one of them."""
         ...
 
     def version(self) -> int:

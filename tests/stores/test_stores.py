@@ -162,6 +162,21 @@ def test_keys(store: Store) -> None:
     assert store.key("c") is None
 
 
+def test_keys_are_read_in_portions(store: Store) -> None:
+    first = KeyRecord(id="", hash=b"h", role="r", principal="p", created=0.0)
+    made = [
+        msgspec.structs.replace(first, id=f"k{place}", created=float(place // 2))
+        for place in range(7)
+    ]
+    for one in reversed(made):
+        store.save_key(one)
+    assert store.keys() == made
+    assert store.keys(3) == made[:3]
+    assert store.keys(3, made[2]) == made[3:6]
+    assert store.keys(3, made[6]) == []
+    assert store.keys(after=made[0]) == made[1:]
+
+
 def test_another_replica_sees_a_key_at_once(opened: Opened) -> None:
     one, other = opened(), opened()
     before = one.version()

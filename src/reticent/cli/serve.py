@@ -20,6 +20,7 @@ from reticent.cli.shown import common, trusting
 from reticent.contract import RESERVED_ROLES
 from reticent.errors import ConfigError, MissingExtraError
 from reticent.schema import Schema
+from reticent.store import Store
 from reticent.stores.opened import open_store
 from reticent.targets.card import Card
 
@@ -27,14 +28,14 @@ NEEDS = ("uvicorn", "starlette", "prometheus_client", "uvloop", "httptools")
 
 
 class Told(msgspec.Struct, frozen=True):
-    """Where a gateway listens, and how to ask it."""
+    """Where a gateway listens, and how to ask it; keys: whether any key opens it."""
 
     url: str
     admin: str
     model: str
     served: str
     roles: dict[str, str]
-    keys: int
+    keys: bool
     curl: str | None
 
 
@@ -126,12 +127,21 @@ def _address(configured: str, host: str | None, port: int | None) -> str:
 
 def _told(project: Project, plan: Any, url: str, admin: str) -> Told:
     with closing(open_store(project.tables.store.url, project.state)) as store:
-        records = store.keys()
-    own = [one for one in records if live(one, time.time()) and one.role not in RESERVED_ROLES]
+        keys = _any_key(store)
     card: Card = plan.served.card
     roles = {role: contract.summary() for role, contract in plan.contracts.items()}
-    curl = _curl(url, card, plan.schema) if own else None
-    return Told(url, f"http://{admin}", card.name, plan.served.how, roles, len(own), curl)
+    curl = _curl(url, card, plan.schema) if keys else None
+    return Told(url, f"http://{admin}", card.name, plan.served.how, roles, keys, curl)
+
+
+def _any_key(store: Store) -> bool:
+    """Say whether a caller has a key; there may be very many, so they are read in portions."""
+    last, now = None, time.time()
+    while some := store.keys(1_000, last):
+        if any(live(one, now) and one.role not in RESERVED_ROLES for one in some):
+            return True
+        last = some[-1]
+    return False
 
 
 def _curl(url: str, card: Card, schema: Schema) -> str:

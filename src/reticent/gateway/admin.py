@@ -18,6 +18,7 @@ from reticent.gateway.guard import AWAY, RETRY_AWAY, Call, RefusedError, refused
 from reticent.gateway.worker import Worker
 from reticent.store import KeyRecord
 
+MOST = 10_000  # keys in one list, the oldest first
 METRICS = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -49,7 +50,7 @@ def admin(worker: Worker) -> Starlette:
     async def keys(request: Request) -> Response:
         await let_in(request, "admin")
         now = time.time()
-        return _json([_told(record, now) for record in await group.call(store.keys)])
+        return _json([_told(record, now) for record in await group.call(store.keys, MOST)])
 
     async def last_checkpoint(request: Request) -> Response:
         await let_in(request, "observe")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -60,6 +61,7 @@ async def work(plan: Plan, counters: Counters, listening: Listening, first: bool
         servers = [(server(App(worker), listening.tls), listening.public)]
         if first:
             servers.append((server(admin(worker)), listening.local))
+        gc.freeze()  # what is loaded now stays: looking through it again would only make callers wait
         await serve(servers, ready, lifeline)
     finally:
         await worker.close()

@@ -35,6 +35,7 @@ CREATE TABLE IF NOT EXISTS reticent.tried (principal bytea, record bytea, value 
     PRIMARY KEY (principal, record, value));
 CREATE TABLE IF NOT EXISTS reticent.access_keys (id text PRIMARY KEY,
     created double precision NOT NULL, record bytea NOT NULL);
+CREATE INDEX IF NOT EXISTS access_keys_by_age ON reticent.access_keys (created, id);
 CREATE TABLE IF NOT EXISTS reticent.checkpoints (place bigserial PRIMARY KEY,
     count bigint NOT NULL, signed bytea NOT NULL);
 CREATE TABLE IF NOT EXISTS reticent.state (version bigint NOT NULL, touched bigint NOT NULL,
@@ -42,6 +43,10 @@ CREATE TABLE IF NOT EXISTS reticent.state (version bigint NOT NULL, touched bigi
 INSERT INTO reticent.state SELECT 0, 0, 1
     WHERE NOT EXISTS (SELECT 1 FROM reticent.state);
 """
+KEYS = (
+    "SELECT record FROM reticent.access_keys WHERE (created, id) > (%s, %s)"
+    " ORDER BY created, id LIMIT %s"
+)
 MAKING = "SELECT pg_advisory_xact_lock(hashtext('reticent tables'))"
 TURN = "SELECT pg_advisory_xact_lock('reticent.journal'::regclass::oid::bigint)"
 OURS: dict[str, str | int] = {
@@ -215,10 +220,10 @@ class Postgres:
         rows = self._read("SELECT record FROM reticent.access_keys WHERE id = %s", id)
         return decided.key(rows[0][0]) if rows else None
 
-    def keys(self) -> list[KeyRecord]:
-        """All keys, oldest first."""
-        rows = self._read("SELECT record FROM reticent.access_keys ORDER BY created, id")
-        return [decided.key(row[0]) for row in rows]
+    def keys(self, most: int | None = None, after: KeyRecord | None = None) -> list[KeyRecord]:
+        """Keys, oldest first: all, or so many behind one of them."""
+        start = (float("-inf"), "") if after is None else (after.created, after.id)
+        return [decided.key(row[0]) for row in self._read(KEYS, *start, most)]
 
     def version(self) -> int:
         """A number that rises whenever a key changes."""

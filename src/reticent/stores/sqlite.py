@@ -33,12 +33,14 @@ TABLES = (
     " PRIMARY KEY (principal, record, value)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS access_keys (id TEXT PRIMARY KEY, created REAL NOT NULL,"
     " record BLOB NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX IF NOT EXISTS access_keys_by_age ON access_keys (created, id)",
     "CREATE TABLE IF NOT EXISTS checkpoints (place INTEGER PRIMARY KEY, count INTEGER NOT NULL,"
     " signed BLOB NOT NULL)",
     "CREATE TABLE IF NOT EXISTS state (version INTEGER NOT NULL, touched INTEGER NOT NULL)",
     "INSERT INTO state SELECT 0, 0 WHERE NOT EXISTS (SELECT 1 FROM state)",
     f"PRAGMA user_version = {FORMAT}",
 )
+KEYS = "SELECT record FROM access_keys WHERE (created, id) > (?, ?) ORDER BY created, id LIMIT ?"
 END = "SELECT first + count, head FROM journal ORDER BY first DESC LIMIT 1"
 APPEND = "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (first) DO NOTHING"
 BLOCKS = (
@@ -165,10 +167,11 @@ class Sqlite:
             row = db.execute("SELECT record FROM access_keys WHERE id = ?", (id,)).fetchone()
         return decided.key(row[0]) if row else None
 
-    def keys(self) -> list[KeyRecord]:
-        """All keys, oldest first."""
+    def keys(self, most: int | None = None, after: KeyRecord | None = None) -> list[KeyRecord]:
+        """Keys, oldest first: all, or so many behind one of them."""
+        start = (float("-inf"), "") if after is None else (after.created, after.id)
         with self._lock, self._open() as db:
-            rows = db.execute("SELECT record FROM access_keys ORDER BY created, id").fetchall()
+            rows = db.execute(KEYS, (*start, -1 if most is None else most)).fetchall()
         return [decided.key(row[0]) for row in rows]
 
     def version(self) -> int:
