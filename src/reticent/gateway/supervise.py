@@ -61,7 +61,7 @@ async def work(plan: Plan, counters: Counters, listening: Listening, first: bool
         servers = [(server(App(worker), listening.tls), listening.public)]
         if first:
             servers.append((server(admin(worker)), listening.local))
-        gc.freeze()  # what is loaded now stays: looking through it again would only make callers wait
+        gc.freeze()  # what is loaded stays: looking through it again would keep callers waiting
         await serve(servers, ready, lifeline)
     finally:
         await worker.close()
