@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from reticent.gateway.counters import Counters, exposed
@@ -28,7 +29,7 @@ def test_replies_are_counted_by_role_and_status_and_never_by_caller() -> None:
     found = metrics(counters)
     assert found["reticent_requests_total", "partner", "200"] == 1
     assert found["reticent_requests_total", "partner", "other"] == 1
-    assert found["reticent_requests_total", "other", "401"] == 1
+    assert found["reticent_requests_total", "", "401"] == 1
     assert found["reticent_rows_asked_total", "", ""] == 4
     assert found["reticent_rows_answered_total", "", ""] == 3
     assert found["reticent_rows_refused_total", "", ""] == 1
@@ -51,6 +52,18 @@ def test_workers_count_on_their_own_stripe_and_are_added_up() -> None:
     assert counters.total("rows_asked") == 6
     counters.worker(1)  # a worker that died begins anew, and its stripe with it
     assert counters.total("rows_asked") == 1
+
+
+@pytest.mark.parametrize("role", ["other", "", "1", "partner/200"])
+def test_a_role_may_have_any_name(role: str) -> None:
+    counters = Counters([role, "partner"])
+    for name in (role, "partner", "nobody"):
+        counters.replied(name, 200, 11.0, 1, 1)
+        counters.replied(name, 599, 0.0, 1, 1)
+    found = metrics(counters)
+    assert found["reticent_requests_total", role, "200"] == (2 if role == "" else 1)
+    assert found["reticent_requests_total", "partner", "other"] == 1
+    assert found["reticent_rows_asked_total", "", ""] == 6
 
 
 def test_gauges_go_up_and_down() -> None:

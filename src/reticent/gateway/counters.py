@@ -14,7 +14,8 @@ from typing import Any
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 STATUSES = (200, 400, 401, 403, 404, 405, 408, 413, 415, 429, 431, 500, 502, 503)
-OTHER = "other"
+OTHER = "other"  # a status that is not listed
+NOBODY = ""  # the role of who is not known
 PLAIN = ("rows_asked", "rows_answered", "rows_refused", "alerts", "in_flight", "store_failed")
 HELP = {
     "rows_asked": "Rows of requests that could be read.",
@@ -36,7 +37,7 @@ class Counters:
     """
 
     def __init__(self, roles: Sequence[str], workers: int = 1) -> None:
-        self._roles = (*roles, OTHER)
+        self._roles = tuple(dict.fromkeys((*roles, NOBODY)))
         names = [*PLAIN]
         names += [f"requests/{role}/{status}" for role in self._roles for status in
                   (*STATUSES, OTHER)]  # fmt: skip
@@ -75,7 +76,7 @@ class Counters:
         own = self._own
         place = self._answers.get((role, status))
         if place is None:
-            role = role if role in self._roles else OTHER
+            role = role if role in self._roles else NOBODY
             place = self._at[f"requests/{role}/{status if status in STATUSES else OTHER}"]
         own[place] += 1
         own[self._first + bisect_left(SECONDS, seconds)] += 1

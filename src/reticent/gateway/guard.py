@@ -42,6 +42,7 @@ JSON = (b"content-type", b"application/json")
 NOBODY = "this key is not known: it may be wrong, expired or revoked"
 AWAY = "the gateway cannot keep a record at the moment, so it does not answer"
 BROKEN = "the model could not answer"
+UPSTREAM = "the server behind the gateway could not answer"
 RETRY_AWAY = 1  # seconds
 ALLOWED = 100_000  # values told that are remembered; the store knows the others
 AT_ONCE = 64  # rows that are asked in the loop itself: a thread would cost more than they do
@@ -113,6 +114,8 @@ class Guard:
         self.sketcher, self.detectors, self.group = sketcher, detectors, group
         self.counters, self._clock = counters, clock
         self.keys = keys
+        behind = card.model.startswith(("http://", "https://"))
+        self._failed = RefusedError(502, UPSTREAM) if behind else RefusedError(500, BROKEN)
         self._source = blake2b(key=source_key, digest_size=TOKEN_BYTES)
         self._sources: dict[str, bytes] = {}
         self._allowed: set[Trial] = set()  # once a value was told, it may be told again
@@ -133,7 +136,7 @@ class Guard:
         except StoreError:
             refusal = RefusedError(503, AWAY, RETRY_AWAY)
         except ModelError:
-            refusal = RefusedError(500, BROKEN)
+            refusal = self._failed
         event = self.event(refusal.status if refusal else 200, who, address, asked, answer)
         try:
             if who is not None and (kept := self.group.record(entry(event))) is not None:
@@ -236,7 +239,7 @@ class Guard:
             shaped = view.shape(asked.rows, answer, truly)
             return Reply(200, *write_answer(shaped, asked, self.card, view.contract))
         except ModelError:
-            return refused(RefusedError(500, BROKEN))
+            return refused(self._failed)
 
     def _place(self, address: str) -> bytes:
         token = self._sources.get(address)

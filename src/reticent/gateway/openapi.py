@@ -29,6 +29,7 @@ BAD = {
     415: "The body is compressed.",
     429: "A budget is spent; nothing was debited.",
     500: "The model could not answer.",
+    502: "The server behind the gateway could not answer.",
     503: "Not ready, too busy, or no record can be kept, so there is no answer.",
 }
 PRIVATE = (400, 401, 403, 503)  # of what needs a key
@@ -96,7 +97,7 @@ def _infer() -> Part:
                 "application/octet-stream": {},
             },
         },
-        "responses": {"200": answered, **_refusals(*PRIVATE, 408, 413, 415, 429, 500)},
+        "responses": {"200": answered, **_refusals(*PRIVATE, 408, 413, 415, 429, 500, 502)},
     }
 
 
