@@ -308,3 +308,17 @@ def test_what_a_batch_would_cost(site: Site) -> None:
     with site.alive() as gateway:
         assert gateway.ask(ann, *[ROW] * 71).status == 429
         assert gateway.ask(ann, *[ROW] * 70).status == 200
+
+
+def test_what_is_allowed_and_hardly_meant_is_told(sites: Sites) -> None:
+    quiet = sites(name="quiet")
+    with quiet.alive() as gateway:
+        assert gateway.told["notes"] == []
+    loud = sites(TOML.replace('path = "forest', 'high_risk = true\npath = "forest'), name="loud")
+    loud.swap('[roles.clinic]\noutput = "scores"\n',
+              '[roles.clinic]\noutput = "scores"\nnoise = {scale = 0.1}\n')  # fmt: skip
+    with loud.alive("--host", "0.0.0.0") as gateway:
+        told = " ".join(gateway.told["notes"])
+        assert "in the clear" in told
+        assert "clinic is refused until it is internal_only" in told
+        assert "jitter in hours" in told

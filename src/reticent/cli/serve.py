@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 import msgspec
 
 from reticent.access.keys import live
+from reticent.access.policy import internal
 from reticent.access.secret import root_secret, signing_key
 from reticent.access.tokens import Tokens
 from reticent.cli.project import Project, load_project
@@ -28,7 +31,12 @@ NEEDS = ("uvicorn", "starlette", "prometheus_client", "uvloop", "httptools")
 
 
 class Told(msgspec.Struct, frozen=True):
-    """Where a gateway listens, and how to ask it; keys: whether any key opens it."""
+    """Where a gateway listens, and how to ask it.
+
+    Attributes
+    ----------
+    keys : whether any key opens it. notes : what its keeper should know.
+    """
 
     url: str
     admin: str
@@ -37,6 +45,7 @@ class Told(msgspec.Struct, frozen=True):
     roles: dict[str, str]
     keys: bool
     curl: str | None
+    notes: tuple[str, ...]
 
 
 @click.command()
@@ -131,7 +140,29 @@ def _told(project: Project, plan: Any, url: str, admin: str) -> Told:
     card: Card = plan.served.card
     roles = {role: contract.summary() for role, contract in plan.contracts.items()}
     curl = _curl(url, card, plan.schema) if keys else None
-    return Told(url, f"http://{admin}", card.name, plan.served.how, roles, keys, curl)
+    return Told(url, f"http://{admin}", card.name, plan.served.how, roles, keys, curl,
+                tuple(_notes(project, plan, url)))  # fmt: skip
+
+
+def _notes(project: Project, plan: Any, url: str) -> Iterator[str]:
+    """Say what is allowed and probably not meant."""
+    if url.startswith("http://") and not internal(urlsplit(url).hostname or ""):
+        yield "keys travel in the clear: give --tls-cert and --tls-key, or a proxy that does"
+    for role, contract in plan.contracts.items():
+        if project.tables.model.high_risk and not contract.internal_only:
+            yield f"the model is of high risk: {role} is refused until it is internal_only"
+        jittered = [
+            name
+            for name, kind in zip(plan.served.card.columns, plan.served.card.kinds, strict=True)
+            if kind == "number"
+            and name not in plan.schema.precisions
+            and name not in contract.marginalize
+        ]
+        if contract.noise is not None and jittered:
+            yield (
+                f"{role}: jitter in {', '.join(jittered)} makes new questions, whose noise "
+                "averages out: give them a precision in [domains]"
+            )
 
 
 def _any_key(store: Store) -> bool:
@@ -149,7 +180,7 @@ def _curl(url: str, card: Card, schema: Schema) -> str:
     inputs = [
         {
             "name": name, "shape": [1], "datatype": _datatype(kind),
-            "data": [_example(name, kind, schema)],
+            "data": [_example(name, kind, card, schema)],
         }
         for name, kind in zip(card.columns, card.kinds, strict=True)
     ]  # fmt: skip
@@ -164,14 +195,14 @@ def _datatype(kind: str) -> str:
     return {"text": "BYTES", "integer": "INT64", "boolean": "INT64"}.get(kind, "FP64")
 
 
-def _example(name: str, kind: str, schema: Schema) -> Any:
-    """A value that is publicly known to occur, or a number: never a person's."""
+def _example(name: str, kind: str, card: Card, schema: Schema) -> Any:
+    """A value that is publicly known to occur or that many share, or a number: never a person's."""
     domain = schema.domains.get(name)
     if domain is not None and domain.candidates is not None:
         first = domain.candidates[0]
         return int(first) if kind in ("integer", "boolean") else first
     low = 0.0 if domain is None or domain.min is None else domain.min
-    return {"text": "", "integer": int(low), "boolean": 0}.get(kind, low)
+    return {"text": card.examples.get(name, ""), "integer": int(low), "boolean": 0}.get(kind, low)
 
 
 def _text(told: Told, project: Path) -> str:
@@ -184,4 +215,5 @@ def _text(told: Told, project: Path) -> str:
         lines.append(f"no keys yet. Make one: reticent keys create {project} --role {role}")
     else:
         lines += ["Ask, with one of your keys in RETICENT_KEY:", f"  {told.curl}"]
+    lines += [f"Note: {note}" for note in told.notes]
     return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -18,6 +19,7 @@ from reticent.files import empty_like
 from reticent.target import Reveals, Target
 
 Kind = Literal["number", "integer", "boolean", "text"]
+SHARED = 10  # people who have a word, before it may be shown
 DTYPES = {"number": "float64", "integer": "int64", "boolean": "bool", "text": "object"}
 
 
@@ -32,6 +34,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     scores : whether a classifier tells the probability of each class, or its label alone.
     label : what is predicted. vector : width of the internal representation, where there is one.
     dtypes : numpy's name of each column's type in the training table; empty: as its kind says.
+    examples : of each text column a word that at least 10 people share, or none.
     """
 
     model: str
@@ -43,6 +46,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     scores: bool = True
     vector: int | None = None
     dtypes: tuple[str, ...] = ()
+    examples: dict[str, str] = {}
 
     @property
     def numeric(self) -> bool:
@@ -87,8 +91,20 @@ def card_of(
         model=model, name=name, columns=tuple(columns), kinds=tuple(map(kind_of, held)),
         classes=None if classes is None else tuple(map(class_name, classes.tolist())),
         scores=bool(target.reveals & Reveals.SCORES), label=label,
-        dtypes=tuple(column.dtype.name for column in held),
+        dtypes=tuple(column.dtype.name for column in held), examples=_examples(rows, columns),
     )  # fmt: skip
+
+
+def _examples(rows: Dataset, columns: Sequence[str]) -> dict[str, str]:
+    """Find a word of each text column that is so common that it is nobody's."""
+    found: dict[str, str] = {}
+    for name in columns:
+        if kind_of(rows[name]) == "text":
+            words = Counter(word for word in rows[name].tolist() if isinstance(word, str))
+            word, people = next(iter(words.most_common(1)), ("", 0))
+            if people >= SHARED:
+                found[name] = word
+    return found
 
 
 def kind_of(column: Column) -> Kind:
