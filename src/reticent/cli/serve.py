@@ -201,8 +201,10 @@ def _example(name: str, kind: str, card: Card, schema: Schema) -> Any:
     if domain is not None and domain.candidates is not None:
         first = domain.candidates[0]
         return int(first) if kind in ("integer", "boolean") else first
+    if kind == "text":
+        return dict(zip(card.columns, card.examples, strict=False)).get(name, "")
     low = 0.0 if domain is None or domain.min is None else domain.min
-    return {"text": card.examples.get(name, ""), "integer": int(low), "boolean": 0}.get(kind, low)
+    return {"integer": int(low), "boolean": 0}.get(kind, low)
 
 
 def _text(told: Told, project: Path) -> str:

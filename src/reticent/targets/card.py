@@ -34,7 +34,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     scores : whether a classifier tells the probability of each class, or its label alone.
     label : what is predicted. vector : width of the internal representation, where there is one.
     dtypes : numpy's name of each column's type in the training table; empty: as its kind says.
-    examples : of each text column a word that at least 10 people share, or none.
+    examples : for each column a word that at least 10 people share; empty where there is none.
     """
 
     model: str
@@ -46,7 +46,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     scores: bool = True
     vector: int | None = None
     dtypes: tuple[str, ...] = ()
-    examples: dict[str, str] = {}
+    examples: tuple[str, ...] = ()
 
     @property
     def numeric(self) -> bool:
@@ -91,20 +91,17 @@ def card_of(
         model=model, name=name, columns=tuple(columns), kinds=tuple(map(kind_of, held)),
         classes=None if classes is None else tuple(map(class_name, classes.tolist())),
         scores=bool(target.reveals & Reveals.SCORES), label=label,
-        dtypes=tuple(column.dtype.name for column in held), examples=_examples(rows, columns),
+        dtypes=tuple(column.dtype.name for column in held), examples=tuple(map(_example, held)),
     )  # fmt: skip
 
 
-def _examples(rows: Dataset, columns: Sequence[str]) -> dict[str, str]:
-    """Find a word of each text column that is so common that it is nobody's."""
-    found: dict[str, str] = {}
-    for name in columns:
-        if kind_of(rows[name]) == "text":
-            words = Counter(word for word in rows[name].tolist() if isinstance(word, str))
-            word, people = next(iter(words.most_common(1)), ("", 0))
-            if people >= SHARED:
-                found[name] = word
-    return found
+def _example(column: Column) -> str:
+    """Find a word of a text column that is so common that it is nobody's."""
+    if kind_of(column) != "text":
+        return ""
+    words = Counter(word for word in column.tolist() if isinstance(word, str))
+    word, people = next(iter(words.most_common(1)), ("", 0))
+    return word if people >= SHARED else ""
 
 
 def kind_of(column: Column) -> Kind:
