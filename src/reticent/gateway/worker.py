@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +75,10 @@ class Worker:
     Parameters
     ----------
     first : whether this worker also signs checkpoints and sweeps.
+
+    Attributes
+    ----------
+    checkpoint : the last one that it signed.
     """
 
     def __init__(self, plan: Plan, counters: Counters, first: bool = True) -> None:
@@ -82,7 +87,7 @@ class Worker:
         self.group = Grouped(self.store, durable=plan.durable)
         self.tokens = plan.tokens()
         self.guard = guard_of(plan, self.store, self.group, counters, self.tokens)
-        self._signed = Head()
+        self._signed, self.checkpoint = Head(), b""
         self._away = False
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -103,7 +108,7 @@ class Worker:
         self._tasks.append(asyncio.create_task(self._every(POLL, self._watch)))
         if self._first:
             self._tasks.append(asyncio.create_task(self._every(CHECKPOINT, self.sign)))
-            self._tasks.append(asyncio.create_task(self._every(SWEEP, self.sweep)))
+            self._tasks.append(asyncio.create_task(self._every(SWEEP, self.sweep, at_once=True)))
 
     async def close(self) -> None:
         """Finish: write what waits, give leases back, sign the end of the journal."""
@@ -125,15 +130,21 @@ class Worker:
         if head.count > self._signed.count:
             signed = checkpoint(head, self.plan.signing, time.time())
             await self.group.call(self.store.save_checkpoint, head.count, signed)
-            self._signed = head
+            self._signed, self.checkpoint = head, signed
 
     async def sweep(self) -> None:
-        """Forget windows that are over, and erase entries that were kept long enough."""
-        now = time.time()
-        await self.group.call(self.store.forget, int(now) - 2 * DAY)
-        if (days := self.plan.retention_days) is not None:
-            rule = f"retention of {days:g} days"
-            await self.group.call(erased, self.store, now - days * DAY, now, rule)
+        """Forget windows that are over, and erase entries that were kept long enough.
+
+        On a connection of its own: it may take long, and no answer shall wait for it.
+        """
+        await asyncio.to_thread(self._sweep)
+
+    def _sweep(self) -> None:
+        now, days = time.time(), self.plan.retention_days
+        with closing(self.plan.store()) as store:
+            store.forget(int(now) - 2 * DAY)
+            if days is not None:
+                erased(store, now - days * DAY, now, f"retention of {days:g} days")
 
     async def _watch(self) -> None:
         """Look at the keys, and say aloud when the store goes and comes."""
@@ -146,9 +157,13 @@ class Worker:
                 self._away = failed
                 log("store away: nobody is answered" if failed else "store is back")
 
-    async def _every(self, seconds: float, step: Callable[[], Awaitable[Any]]) -> None:
+    async def _every(
+        self, seconds: float, step: Callable[[], Awaitable[Any]], at_once: bool = False
+    ) -> None:
+        wait = 0.0 if at_once else seconds
         while True:
-            await asyncio.sleep(seconds)
+            await asyncio.sleep(wait)
+            wait = seconds
             try:
                 await step()
             except StoreError as error:
