@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from gateway.alive import (
+    COMMAND,
     PATH,
     ROW,
     TOML,
@@ -71,7 +72,7 @@ def test_the_printed_line_works(site: Site) -> None:
 def said(site: Site, then: Callable[[str], str] | None = None) -> list[str]:
     """Serve, hear what a person is told to its end, perhaps do as it says, and stop."""
     process = subprocess.Popen(
-        ["reticent", "serve", "reticent.toml", "--port", "0", "--admin-port", "0"],
+        [*COMMAND, "serve", "reticent.toml", "--port", "0", "--admin-port", "0"],
         cwd=site.folder, env={**os.environ, **site.env}, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     lines = []
