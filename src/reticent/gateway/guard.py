@@ -21,12 +21,13 @@ from reticent.access.identity import Identity, Principal
 from reticent.access.policy import Doors
 from reticent.contract import Contract
 from reticent.dataset import Dataset
-from reticent.errors import ModelError, StoreError
+from reticent.errors import ModelError, StoreError, kind_and_place
 from reticent.event import TOKEN_BYTES, QueryEvent
 from reticent.gateway.budget import Budget
 from reticent.gateway.counters import Counters
 from reticent.gateway.freshness import Freshness
 from reticent.gateway.journal import entry
+from reticent.gateway.log import log
 from reticent.gateway.protocol import Asked, BadRequest, read_rows, write_answer
 from reticent.gateway.together import Together
 from reticent.monitor.sketch import Sketcher
@@ -135,7 +136,9 @@ class Guard:
             refusal = error
         except StoreError:
             refusal = RefusedError(503, AWAY, RETRY_AWAY)
-        except ModelError:
+        except Exception as error:  # noqa: BLE001 (whatever a model raises is refused and recorded)
+            if not isinstance(error, ModelError):
+                log("error", where=kind_and_place(error))
             refusal = self._failed
         event = self.event(refusal.status if refusal else 200, who, address, asked, answer)
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from reticent.targets.served import Served
 
 POLL = 0.2  # seconds between two looks at the keys' version
+THREADS = 64  # in which a costly model, or a server behind the gateway, is asked
 CHECKPOINT = 60.0  # seconds between two signed checkpoints of a journal that grew
 SWEEP = 3_600.0  # seconds between two sweeps of what is over
 
@@ -103,6 +105,7 @@ class Worker:
         ------
         StoreError : there is no store to look at.
         """
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
         await self.group.call(self.store.version)  # its own words for what is wrong
         await self.guard.keys.look()
         self._tasks.append(asyncio.create_task(self._every(POLL, self._watch)))
