@@ -7,7 +7,6 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,6 +26,8 @@ from reticent.store import Store
 from reticent.stores.sqlite import Sqlite
 from reticent.target import Answer, Reveals
 from reticent.targets.card import Card
+
+from .alive import Heard
 
 COLUMNS = ("age", "educ", "affairs")
 CARD = Card(model="0" * 64, name="survey", columns=COLUMNS, classes=("good", "poor"), label="rate",
@@ -54,21 +55,6 @@ class Formula:
         return Answer(scores.argmax(axis=1), scores)
 
 
-@dataclass
-class Told:
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-    def output(self, name: str) -> list[Any]:
-        data: list[Any] = next(one for one in self.json["outputs"] if one["name"] == name)["data"]
-        return data
-
-
 class Running:
     """A worker and its app, with a key for each role."""
 
@@ -82,7 +68,7 @@ class Running:
         return text
 
     async def ask(self, role: str, *rows: tuple[float | None, ...], key: str = "",
-                  peer: str = "127.0.0.1") -> Told:  # fmt: skip
+                  peer: str = "127.0.0.1") -> Heard:  # fmt: skip
         """Ask about rows; None leaves the whole column out."""
         if role not in self.keys:
             self.keys[role] = self.key(role)
@@ -97,7 +83,7 @@ class Running:
         return await self.post(body, key or self.keys[role], peer=peer)
 
     async def post(self, body: bytes, key: str | None, path: str = "/v2/models/survey/infer",
-                   peer: str = "127.0.0.1", **more: Any) -> Told:  # fmt: skip
+                   peer: str = "127.0.0.1", **more: Any) -> Heard:  # fmt: skip
         headers = [(b"content-length", str(len(body)).encode())]
         if key is not None:
             headers.append((b"authorization", b"Bearer " + key.encode()))
@@ -106,7 +92,7 @@ class Running:
 
     async def send(self, method: str, path: str, body: bytes = b"",
                    headers: list[tuple[bytes, bytes]] | None = None, query: bytes = b"",
-                   peer: str = "127.0.0.1") -> Told:  # fmt: skip
+                   peer: str = "127.0.0.1") -> Heard:  # fmt: skip
         scope = {"type": "http", "method": method, "path": path, "headers": headers or [],
                  "query_string": query, "client": (peer, 1)}  # fmt: skip
         sent: list[Any] = []
@@ -119,7 +105,7 @@ class Running:
 
         await self.app(scope, receive, send)
         names = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
-        return Told(sent[0]["status"], names, sent[1]["body"])
+        return Heard(sent[0]["status"], names, sent[1]["body"])
 
 
 @asynccontextmanager

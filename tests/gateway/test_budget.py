@@ -33,11 +33,11 @@ async def spend(budget: Budget, principal: bytes, role: str, rows: int) -> int |
 
 
 STEPS = st.lists(
-    st.tuples(st.integers(0, 1), st.sampled_from(PRINCIPALS), st.integers(1, 9),
+    st.tuples(st.integers(0, 1), st.sampled_from(PRINCIPALS), st.integers(1, 90),
               st.sampled_from([0.0, 1.0, 59.0, 61.0, 5_000.0])),
     max_size=60,
 )  # fmt: skip
-LIMITS = Contract(output="label", rows_per_minute=10, rows_per_day=25, role_rows_per_day=60)
+LIMITS = Contract(output="label", rows_per_minute=100, rows_per_day=250, role_rows_per_day=600)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -48,19 +48,19 @@ def test_no_limit_is_ever_passed(steps: list[tuple[int, bytes, int, float]], cra
     async def main(path: Path) -> None:
         clock, spent = Clock(), dict[tuple[str, int], int]()
         groups = [Grouped(Sqlite(path), durable=True) for _ in range(2)]
-        workers = [Budget(group, {"r": LIMITS}, 70, clock) for group in groups]
+        workers = [Budget(group, {"r": LIMITS}, 700, clock) for group in groups]
         for place, (worker, principal, rows, later) in enumerate(steps):
             clock.now += later
             if crash and place == len(steps) // 2:  # its leases are gone, and stay gone
-                workers[0] = Budget(groups[0], {"r": LIMITS}, 70, clock)
+                workers[0] = Budget(groups[0], {"r": LIMITS}, 700, clock)
             if await spend(workers[worker], principal, "r", rows) is None:
                 continue
             now = int(clock.now)
             for name, span in ((principal.hex(), MINUTE), (principal.hex(), DAY), ("r", DAY)):
                 key = f"{name}/{span}", now // span
                 spent[key] = spent.get(key, 0) + rows
-        limits = {f"{one.hex()}/{MINUTE}": 10 for one in PRINCIPALS}
-        limits |= {f"{one.hex()}/{DAY}": 25 for one in PRINCIPALS} | {f"r/{DAY}": 60}
+        limits = {f"{one.hex()}/{MINUTE}": 100 for one in PRINCIPALS}
+        limits |= {f"{one.hex()}/{DAY}": 250 for one in PRINCIPALS} | {f"r/{DAY}": 600}
         assert all(rows <= limits[name] for (name, _), rows in spent.items())
         for group in groups:
             await group.close()
@@ -81,6 +81,20 @@ def test_one_worker_spends_every_row_of_a_limit(tmp_path: Path) -> None:
         assert refused.retry_after == DAY + 1
         clock.now += DAY
         assert await spend(budget, PRINCIPALS[0], "r", 1_003) == 1_003
+        await group.close()
+
+    asyncio.run(main())
+
+
+def test_what_is_left_of_a_window_ends_with_it(tmp_path: Path) -> None:
+    async def main() -> None:
+        clock = Clock()
+        group = Grouped(Sqlite(tmp_path / "store.db"), durable=True)
+        budget = Budget(group, {"r": Contract(output="label", rows_per_minute=100)}, None, clock)
+        assert await spend(budget, PRINCIPALS[0], "r", 1) == 1  # four more are leased with it
+        clock.now += MINUTE
+        done = [await spend(budget, PRINCIPALS[0], "r", 1) for _ in range(110)]
+        assert sum(one or 0 for one in done) == 100
         await group.close()
 
     asyncio.run(main())

@@ -23,7 +23,8 @@ from reticent.gateway.journal import read
 from reticent.store import Erased
 from reticent.target import Answer
 
-from .running import Formula, Running, Told, run, running
+from .alive import Heard
+from .running import Formula, Running, run, running
 
 ROW = (30.0, 10.0, 0)
 OTHER = (30.0, 10.0, 1)
@@ -79,8 +80,8 @@ def test_a_revoked_key_ends_within_a_second(tmp_path: Path) -> None:
             gateway.worker.store.save_key(revoke(record, time.time()))
             began = time.monotonic()
             while (await gateway.ask("partner", ROW, key=key)).status == 200:
+                assert time.monotonic() - began < 1
                 await asyncio.sleep(0.02)
-            assert time.monotonic() - began < 1
 
     run(main())
 
@@ -314,7 +315,7 @@ def test_without_the_store_nobody_is_let_in(
     run(main())
 
 
-def told_of(told: Told) -> set[str]:
+def told_of(told: Heard) -> set[str]:
     return {one["name"] for one in told.json["outputs"]}
 
 

@@ -73,6 +73,13 @@ def test_a_changed_or_missing_block_is_found(store: Store, place: int) -> None:
         assert verify(tampered, store.head(), [], KEY.public_key()).problems
 
 
+def test_a_head_that_is_not_its_blocks_is_found(store: Store) -> None:
+    blocks = list(store.blocks())
+    blocks[1] = msgspec.structs.replace(blocks[1], head=bytes(32))
+    found = verify(blocks, store.head(), [], KEY.public_key())
+    assert found.problems == ("the chain breaks between entries 3 and 3",)
+
+
 def test_a_rewritten_chain_is_found_by_a_checkpoint_kept_elsewhere(store: Store) -> None:
     signed = checkpoint(store.head(), KEY, 0.0)
     head, blocks = GENESIS, []

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.running import COLUMNS, Running, Told, running
+from gateway.alive import Heard
+from gateway.running import COLUMNS, Running, running
 from reticent.contract import Abstain, Contract, Noise
 
 NOISE = Noise(0.2)
@@ -46,11 +47,11 @@ class Desk:
         self.loop.run_until_complete(self._context.__aexit__(None, None, None))
         self.loop.close()
 
-    def ask(self, role: str, *rows: tuple[float | None, ...], owner: str = "") -> Told:
+    def ask(self, role: str, *rows: tuple[float | None, ...], owner: str = "") -> Heard:
         key = self.gateway.key(role, owner) if owner else ""
         return self.loop.run_until_complete(self.gateway.ask(role, *rows, key=key))
 
-    def send(self, role: str, inputs: list[dict[str, Any]]) -> Told:
+    def send(self, role: str, inputs: list[dict[str, Any]]) -> Heard:
         self.ask(role, (0.0, 0.0, 0))  # its key is made at the first question
         body = json.dumps({"inputs": inputs}).encode()
         key = self.gateway.keys[role]
