@@ -5,10 +5,23 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from reticent.errors import StoreError
-from reticent.store import Block, Done, Erased, Head, KeyRecord, Trial, Want, Work, linked
+from reticent.store import (
+    Block,
+    Done,
+    Erased,
+    Head,
+    KeyRecord,
+    Note,
+    Sighting,
+    Trial,
+    Want,
+    Work,
+    linked,
+)
+from reticent.stores import decided
 
 
 class MemoryStore:
@@ -29,6 +42,9 @@ class MemoryStore:
         self._keys: dict[str, KeyRecord] = {}
         self._version = 0
         self._checkpoints: list[tuple[int, bytes]] = []
+        self._notes: dict[tuple[str, bytes], Note] = {}
+        self._noted = 0
+        self._seen: dict[bytes, dict[bytes, Sighting]] = {}
 
     def _begin(self, name: str) -> threading.RLock:
         if len(self.asked) < 10_000:
@@ -40,6 +56,7 @@ class MemoryStore:
     def commit(self, work: Work) -> Done:
         """Append, lease and count."""
         with self._begin("commit"):
+            decided.packed((work.wants, [memoryview(entry) for entry in work.entries]))
             if work.entries:
                 head, entries = self.head(), tuple(work.entries)
                 own = linked(head.hash, entries)
@@ -139,14 +156,75 @@ class MemoryStore:
         with self._begin("checkpoints"):
             return [signed for _, signed in self._checkpoints]
 
+    def note(self, kind: str, key: bytes) -> Note | None:
+        """One note."""
+        with self._begin("note"):
+            return self._notes.get((kind, key))
+
+    def notes(self, kind: str, after: int = 0, most: int | None = None) -> list[Note]:
+        """Notes of a kind, oldest write first."""
+        with self._begin("notes"):
+            found = [one for one in self._notes.values() if one.kind == kind]
+        return sorted((n for n in found if n.version > after), key=lambda n: n.version)[:most]
+
+    def newest(self, kind: str, most: int) -> list[Note]:
+        """Notes of a kind, newest first."""
+        with self._begin("newest"):
+            found = [one for one in self._notes.values() if one.kind == kind]
+        return sorted(found, key=lambda one: -one.version)[:most]
+
+    def write(self, notes: Sequence[Note], sightings: Sequence[Sighting] = ()) -> bool:
+        """Write notes and sightings where nobody wrote in between."""
+        decided.admit(notes)
+        with self._begin("write"):
+            stored = {name: one.version for name, one in self._notes.items()}
+            rows = decided.note(notes, stored, self._noted)
+            if rows is None:
+                return False
+            for version, kind, key, at, content in rows:
+                self._notes[kind, key] = Note(kind, key, content, version, at)
+            self._noted += len(rows)
+            for one in sightings:
+                self._seen.setdefault(one.record, {})[one.value] = one
+            return True
+
+    def drop(self, kind: str, keys: Sequence[bytes] = (), before: float | None = None) -> int:
+        """Drop notes by their keys, and those last written before a time."""
+        with self._begin("drop"):
+            until = float("-inf") if before is None else before
+            chosen = [
+                name for name, one in self._notes.items()
+                if one.kind == kind and (one.key in keys or one.at < until)
+            ]  # fmt: skip
+            for name in chosen:
+                del self._notes[name]
+            return len(chosen)
+
+    def sightings(self, records: Sequence[bytes]) -> list[Sighting]:
+        """What the index knows of some records."""
+        with self._begin("sightings"):
+            return [one for of in set(records) for one in self._seen.get(of, {}).values()]
+
+    def forget_sightings(self, before: float) -> int:
+        """Drop sightings last seen before a time."""
+        with self._begin("forget_sightings"):
+            return self._forget_seen(lambda one: one.at < before)
+
+    def _forget_seen(self, chosen: Callable[[Sighting], bool]) -> int:
+        old = [one for seen in self._seen.values() for one in seen.values() if chosen(one)]
+        for one in old:
+            del self._seen[one.record][one.value]
+        return len(old)
+
     def forget(self, before: int) -> None:
         """Drop windows that began before a time."""
         with self._begin("forget"):
             self._used = {key: rows for key, rows in self._used.items() if key[1] >= before}
 
     def forget_principal(self, principal: bytes) -> None:
-        """Drop the values tried."""
+        """Drop the values tried and the sightings."""
         with self._begin("forget_principal"):
+            self._forget_seen(lambda one: one.principal == principal)
             self._tried = {key: seen for key, seen in self._tried.items() if key[0] != principal}
 
     def close(self) -> None:

@@ -95,6 +95,7 @@ CHANGES: list[dict[str, object]] = [
     {"rows_per_day": 1},
     {"internal_only": True},
     {"cidr": ("10.0.0.0/8",)},
+    {"permit": ("audit",), "rows_per_day": 9},
 ]
 
 
@@ -121,6 +122,25 @@ def test_the_summary_tells_the_steps_in_their_order() -> None:
     assert Contract(output="scores", bands=(0.2, 0.5)).summary() == "scores; bands 0.2, 0.5"
     few = Contract(output="label", marginalize=("a",), values_per_record=1)
     assert few.summary() == "averaged over a beyond 1 value of a record; label"
+
+
+def test_a_permission_has_a_budget_of_its_own_and_is_told() -> None:
+    with pytest.raises(ConfigError, match="budget of its own"):
+        Contract(output="label", permit=("what_if",))
+    with pytest.raises(ConfigError, match="'what-if' is none of its values"):
+        Contract(output="label", permit=("what-if",), rows_per_day=5)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="one text"):
+        Contract(output="label", permit="audit", rows_per_day=5)  # type: ignore[arg-type]
+    both = Contract(output="label", permit=["what_if", "audit"], rows_per_day=5)  # type: ignore[arg-type]
+    assert both.permit == ("what_if", "audit")
+    assert both.summary() == "label; permitted: what_if, audit"
+    assert msgspec.json.decode(msgspec.json.encode(both), type=Contract) == both
+
+
+def test_contracts_from_before_there_were_permissions_are_named_as_they_were() -> None:
+    known = "15d87e6d57532e143a83073ee38e63394d0b4a945bc7946f69b1694eaa881961"
+    contract = Contract(output="label", marginalize=("a",), rows_per_day=5)
+    assert contract.digest == known
 
 
 @pytest.mark.parametrize("name", ["admin", "observer"])

@@ -18,6 +18,8 @@ import msgspec
 from reticent.errors import ConfigError
 
 Output = Literal["none", "label", "top_k", "scores", "vector"]
+Permission = Literal["what_if", "explain", "audit"]
+PERMISSIONS: tuple[Permission, ...] = ("what_if", "explain", "audit")
 OUTPUTS: tuple[Output, ...] = ("none", "label", "top_k", "scores", "vector")
 RESERVED_ROLES = ("admin", "observer")
 
@@ -64,6 +66,9 @@ class Contract(
     values_per_record : how many values of the marginalized columns one principal may try about a
         record and be answered truly; beyond them the answer is the average.
     internal_only, cidr : from where the role may be used.
+    permit : what the role may do that looks like an attack: what_if (one person with other
+        values), explain (an explainer's perturbed rows), audit (a fairness audit's changed
+        columns). It needs ``rows_per_day``, and is not watched for sweeps.
 
     Raises
     ------
@@ -83,9 +88,10 @@ class Contract(
     values_per_record: int | None = None
     internal_only: bool = False
     cidr: tuple[str, ...] = ()
+    permit: tuple[Permission, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("marginalize", "bands", "cidr"):
+        for name in ("marginalize", "bands", "cidr", "permit"):
             _require(not isinstance(getattr(self, name), str), name, "it is one text, not a list",
                      f'Write {name} = ["..."]')  # fmt: skip
             if isinstance(value := getattr(self, name), list):
@@ -117,6 +123,12 @@ class Contract(
         _require(self.values_per_record is None or bool(self.marginalize), "values_per_record",
                  "no column is marginalized, and beyond the limit the marginalized answer is given",
                  "Name the column in marginalize")  # fmt: skip
+        unknown = [word for word in self.permit if word not in PERMISSIONS]
+        _require(not unknown, "permit", f"{''.join(unknown[:1])!r} is none of its values",
+                 f"Use some of: {', '.join(PERMISSIONS)}")  # fmt: skip
+        _require(not self.permit or self.rows_per_day is not None, "permit",
+                 "a permission needs a budget of its own, and there is no rows_per_day",
+                 "Add rows_per_day = 1000, say")  # fmt: skip
         for network in self.cidr:
             try:
                 ipaddress.ip_network(network)
@@ -141,6 +153,7 @@ class Contract(
             f"top {self.top_k}" if self.top_k else self.output,
             f"{self.decimals} decimals" if self.decimals is not None else "",
             f"bands {', '.join(f'{edge:g}' for edge in self.bands)}" if self.bands else "",
+            f"permitted: {', '.join(self.permit)}" if self.permit else "",
         ]
         return "; ".join(step for step in steps if step)
 

@@ -62,17 +62,47 @@ class Erasure(msgspec.Struct, frozen=True, array_like=True, tag="erasure"):
     rule: str
 
 
-class Alert(msgspec.Struct, frozen=True):
-    """One detection.
+class Act(msgspec.Struct, frozen=True, array_like=True, tag="act"):
+    """A person or the gateway itself changed how a caller is treated.
 
     Attributes
     ----------
-    caller : token of the principal. query : 0-based position in that caller's own sequence.
-    detector, reason : which one, and why in words. promise : how often it is wrong.
+    by : who did it, as a token; empty for the gateway. subject : whom it is about.
+    done : what, in one word: freeze, release, coarsen, delay. reason : in words, as given.
     """
 
+    at: float
+    by: bytes
+    subject: bytes
+    done: str
+    reason: str
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True):
+    """One detection. No value of a query stands in it.
+
+    Attributes
+    ----------
+    id : of the alert, random. at : when, seconds since 1970, UTC.
+    caller : token of the principal. query : 0-based position in that caller's own sequence.
+    detector, reason : which one, and why in words. promise : how often it is wrong.
+    evidence : the numbers that the reason is made of.
+    role, model, contract : as in the event. source : token of the address.
+    others : tokens of the accounts that completed each other's sweeps, where there are any.
+    auditor : raised by an auditor's key: nothing is frozen for it.
+    """
+
+    id: str = ""
+    at: float = 0.0
     caller: bytes
     query: int
     detector: str
     reason: str
     promise: str
+    evidence: dict[str, float] = {}
+    role: str = ""
+    model: str = ""
+    contract: str = ""
+    source: bytes = b""
+    others: tuple[bytes, ...] = ()
+    auditor: bool = False

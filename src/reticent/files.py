@@ -110,14 +110,14 @@ def _csv(memory: Any, path: Path) -> Mapping[str, Column]:
     if not words:
         return dict(memory.execute(f"SELECT * {reads})", given).fetchnumpy())
     found = memory.execute(f"SELECT * {reads}, types=?)", [*given, words]).fetchnumpy()
-    return {name: _truths(found[name]) if name in words else found[name] for name in found}
+    return {name: truths(found[name]) if name in words else found[name] for name in found}
 
 
 def _parquet(memory: Any, path: Path) -> Mapping[str, Column]:
     return dict(memory.execute("FROM read_parquet(?)", [str(path)]).fetchnumpy())
 
 
-def _truths(words: Column) -> Column:
+def truths(words: Column) -> Column:
     """Read a column of text as booleans where it says true and false and nothing else."""
     lower = [None if absent(word) else str(word).lower() for word in plain(np.ma.asarray(words))]
     if not set(lower) <= {"true", "false", None}:

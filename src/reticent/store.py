@@ -114,6 +114,40 @@ class Head(msgspec.Struct, frozen=True):
     hash: bytes = GENESIS
 
 
+class Note(msgspec.Struct, frozen=True, array_like=True):
+    """A small record that replicas share: an alert, how a caller stands, what waits to be sent.
+
+    Attributes
+    ----------
+    kind, key : which one. content : what it says, at most 64 KiB.
+    version : rises with every write in the store, over all notes; 0: not written yet.
+    at : of the last write, seconds since 1970.
+    """
+
+    kind: str
+    key: bytes
+    content: bytes
+    version: int = 0
+    at: float = 0.0
+
+
+class Sighting(msgspec.Struct, frozen=True, array_like=True):
+    """One value of a record as the index remembers it.
+
+    Attributes
+    ----------
+    record, value : their tokens. principal : who asked it last. at : when it was asked last.
+    shared : how many asked it before, one after the other; -1: it tells nothing, because its
+        asker went through the record's values alone.
+    """
+
+    record: bytes
+    value: bytes
+    principal: bytes
+    shared: int
+    at: float
+
+
 class Store(Protocol):
     """State of one project."""
 
@@ -169,12 +203,44 @@ class Store(Protocol):
         """The signed statements, oldest first."""
         ...
 
+    def note(self, kind: str, key: bytes) -> Note | None:
+        """One note."""
+        ...
+
+    def notes(self, kind: str, after: int = 0, most: int | None = None) -> list[Note]:
+        """Notes of a kind that were written after a version, oldest write first."""
+        ...
+
+    def newest(self, kind: str, most: int) -> list[Note]:
+        """The notes of a kind that were written last, newest first."""
+        ...
+
+    def write(self, notes: Sequence[Note], sightings: Sequence[Sighting] = ()) -> bool:
+        """Write notes, and sightings over those of the same record and value: all or nothing.
+
+        A note has to bear the version that is stored, 0 where none is: where another replica
+        wrote in between, nothing is written and the answer is False; who asked reads anew.
+        """
+        ...
+
+    def drop(self, kind: str, keys: Sequence[bytes] = (), before: float | None = None) -> int:
+        """Drop notes by their keys, or those last written before a time: how many there were."""
+        ...
+
+    def sightings(self, records: Sequence[bytes]) -> list[Sighting]:
+        """What the index knows of some records, in no order."""
+        ...
+
+    def forget_sightings(self, before: float) -> int:
+        """Drop sightings last seen before a time, in portions: how many there were."""
+        ...
+
     def forget(self, before: int) -> None:
         """Drop budgets' windows that began before a time: they are over."""
         ...
 
     def forget_principal(self, principal: bytes) -> None:
-        """Drop the values that a principal tried."""
+        """Drop the values that a principal tried, and their sightings."""
         ...
 
     def close(self) -> None:

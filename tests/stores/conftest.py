@@ -1,4 +1,4 @@
-"""Both stores: a file, and a PostgreSQL server of the test's own where one is installed."""
+"""The stores: in memory, in a file, and on a PostgreSQL server of the tests' own if installed."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pytest
 
 from reticent.store import Store
 from reticent.stores.opened import open_store
+from stored import MemoryStore
 
 MISSING = "PostgreSQL is not installed: apt-get install --no-install-recommends postgresql"
 
@@ -81,9 +82,13 @@ def server() -> Iterator[Server]:
         shutil.rmtree(folder)
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], Store]]:
     """Open one and the same store, as often as asked."""
+    if request.param == "memory":
+        only = MemoryStore()
+        yield lambda: only
+        return
     url = None if request.param == "sqlite" else request.getfixturevalue("server").fresh()
     stores: list[Store] = []
 

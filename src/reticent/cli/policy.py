@@ -15,7 +15,7 @@ from reticent.cli.project import load_project
 from reticent.cli.shown import common
 from reticent.contract import Contract
 from reticent.errors import ConfigError, nearest
-from reticent.gateway.budget import DAY, MINUTE
+from reticent.gateway.budget import ALL, DAY, MINUTE, of_principal, of_role
 from reticent.gateway.journal import erased
 from reticent.store import Store
 from reticent.stores.opened import open_store
@@ -108,12 +108,12 @@ def _limits(
     contract: Contract, role: str, token: bytes | None, everybody: int | None
 ) -> list[tuple[str, str | None, int, int]]:
     """The budgets that a request falls under: in words, account, span, limit."""
-    account = None if token is None else f"principal/{token.hex()}"
+    own = {span: None if token is None else of_principal(token, span) for span in (MINUTE, DAY)}
     found = [
-        ("your rows a minute", account and f"{account}/{MINUTE}", MINUTE, contract.rows_per_minute),
-        ("your rows a day", account and f"{account}/{DAY}", DAY, contract.rows_per_day),
-        (f"rows a day of all of {role}", f"role/{role}", DAY, contract.role_rows_per_day),
-        ("rows a day of all roles", "all", DAY, everybody),
+        ("your rows a minute", own[MINUTE], MINUTE, contract.rows_per_minute),
+        ("your rows a day", own[DAY], DAY, contract.rows_per_day),
+        (f"rows a day of all of {role}", of_role(role), DAY, contract.role_rows_per_day),
+        ("rows a day of all roles", ALL, DAY, everybody),
     ]
     return [(words, name, span, limit) for words, name, span, limit in found if limit is not None]
 

@@ -16,6 +16,8 @@ from reticent.audit.options import BARE
 from reticent.contract import RESERVED_ROLES, Contract, Policy
 from reticent.errors import ConfigError, nearest
 from reticent.finding import Risk
+from reticent.monitor.alerts.settings import Sink, check
+from reticent.monitor.settings import Monitor
 from reticent.schema import Domain, Role
 
 STATE = ".reticent"
@@ -78,6 +80,12 @@ class Gateway(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     durability: Literal["group", "async"] = "group"
 
 
+class Console(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[console]``: the pages on the admin listener; an audit does not need it."""
+
+    hosts: tuple[str, ...] = ()
+
+
 class StorePlace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``[store]``: where state lives, and for how long; an audit does not need it."""
 
@@ -98,6 +106,9 @@ class Tables(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gateway: Gateway = Gateway()
     store: StorePlace = StorePlace()
     oidc: Oidc | None = None
+    alerts: dict[str, Sink] = {}
+    monitor: Monitor = Monitor()
+    console: Console = Console()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +164,7 @@ def load_project(path: Path) -> Project:
             raise ConfigError(
                 f"the table [{name}]", f"{path} has none", f"Add: [{name}] with {example}"
             )
-    for kind, table in ((Domain, "domains"), (Contract, "roles")):
+    for kind, table in ((Domain, "domains"), (Contract, "roles"), (Sink, "alerts")):
         for name, one in _table(read, table).items():
             _fitted(one, kind, f"{table}.{key(name)}")
     if BARE in read.get("roles", {}):
@@ -163,6 +174,7 @@ def load_project(path: Path) -> Project:
     tables: Tables = _fitted(read, Tables, "")
     if tables.oidc is not None:
         tables.oidc.check_roles([*tables.roles, *RESERVED_ROLES])
+    check(tables.alerts, list(tables.roles))
     return Project(tables, Policy(tables.roles), path.parent)
 
 
@@ -249,6 +261,9 @@ def _check_choice(value: Any, kind: Any, where: str) -> None:
     if _is_mapping(kind) and isinstance(value, dict):
         for name, one in value.items():
             _check_choice(one, get_args(kind)[1], f"{where}.{key(name)}")
+    elif get_origin(kind) is tuple and isinstance(value, list):
+        for one in value:
+            _check_choice(one, get_args(kind)[0], where)
     elif get_origin(kind) is Literal and value not in get_args(kind):
         known = list(get_args(kind))
         raise ConfigError(

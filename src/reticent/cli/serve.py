@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,6 +23,7 @@ from reticent.cli.served import gates_of, load_served
 from reticent.cli.shown import common, trusting
 from reticent.contract import RESERVED_ROLES
 from reticent.errors import ConfigError, MissingExtraError
+from reticent.monitor import alerts
 from reticent.schema import Schema
 from reticent.store import Store
 from reticent.stores.opened import open_store
@@ -85,6 +87,8 @@ def command(
     local = bound(_address(gateway.admin_listen, None, admin_port), "[gateway].admin_listen")
     tls = None if tls_cert is None or tls_key is None else (str(tls_cert), str(tls_key))
 
+    sinks = plan.tables.alerts
+
     def load() -> Plan:
         served, schema = load_served(plan, trust_pickle)
         return Plan(
@@ -97,7 +101,10 @@ def command(
             tokens=lambda: (
                 None if plan.tables.oidc is None else Tokens(plan.tables.oidc, plan.folder)
             ),
-            retention_days=plan.tables.store.retention_days,
+            retention_days=plan.tables.store.retention_days, monitor=plan.tables.monitor,
+            sinks=sinks, senders=lambda: {
+                name: alerts.opened(sinks[name], plan.folder) for name in sinks
+            },
         )  # fmt: skip
 
     def ready(made: Plan) -> None:
@@ -108,7 +115,7 @@ def command(
         click.echo(msgspec.json.encode(told).decode() if as_json else _text(told, project))
 
     with closing(public), closing(local):
-        listening = Listening(public=public, local=local, tls=tls)
+        listening = Listening(public=public, local=local, tls=tls, desk=_desk(plan))
         return run(load, list(plan.policy.roles), listening, workers, ready)
 
 
@@ -126,6 +133,14 @@ def _check(plan: Project, tls_cert: Path | None, tls_key: Path | None) -> None:
     for package in NEEDS:
         if find_spec(package) is None:
             raise MissingExtraError("reticent serve", package, "serve")
+
+
+def _desk(plan: Project) -> Any:
+    """The console beside the admin's pages, under the names that it may be asked for."""
+    from reticent.console.app import desk
+
+    own = plan.tables.gateway.admin_listen.rpartition(":")[0]
+    return partial(desk, hosts=[own, *plan.tables.console.hosts])
 
 
 def _address(configured: str, host: str | None, port: int | None) -> str:
@@ -211,7 +226,8 @@ def _text(told: Told, project: Path) -> str:
     lines = [f"Guarding {told.model} at {told.url}/v2/models/{told.model}/infer", told.served, ""]
     wide = max(map(len, told.roles))
     lines += [f"  {role:<{wide}}  {says}" for role, says in told.roles.items()]
-    lines += ["", f"Metrics and state: {told.admin}/metrics, {told.admin}/admin/status", ""]
+    lines += ["", f"Console: {told.admin}/console", f"Metrics and state: {told.admin}/metrics, "
+              f"{told.admin}/admin/status", ""]
     if told.curl is None:
         role = next(iter(told.roles))
         lines.append(f"no keys yet. Make one: reticent keys create {project} --role {role}")

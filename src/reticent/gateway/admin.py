@@ -11,8 +11,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from reticent.access.identity import Principal
 from reticent.access.keys import state
 from reticent.errors import StoreError
+from reticent.gateway.callers import callers
 from reticent.gateway.counters import exposed
 from reticent.gateway.guard import AWAY, RETRY_AWAY, Call, RefusedError, refused
 from reticent.gateway.worker import Worker
@@ -26,12 +28,13 @@ def admin(worker: Worker) -> Starlette:
     """Build the app of the local listener: /metrics for all, /admin for the reserved roles."""
     guard, store, group = worker.guard, worker.store, worker.group
 
-    async def let_in(request: Request, action: str) -> None:
+    async def let_in(request: Request, action: str) -> Principal:
         peer = request.client.host if request.client else ""
         call = Call(request.method, request.url.path, request.headers.raw, b"", peer)
         who = await guard.who(call)
         if reason := guard.doors.may(who.role, action, guard.doors.address(peer, call.headers)):
             raise RefusedError(403, reason)
+        return who
 
     async def metrics(request: Request) -> Response:  # noqa: ARG001
         return Response(exposed(worker.counters), media_type=METRICS)
@@ -62,7 +65,7 @@ def admin(worker: Worker) -> Starlette:
     return Starlette(
         routes=[
             Route("/metrics", metrics), Route("/admin/status", status), Route("/admin/keys", keys),
-            Route("/admin/checkpoint", last_checkpoint),
+            Route("/admin/checkpoint", last_checkpoint), *callers(worker, let_in),
         ],
         exception_handlers={
             RefusedError: _refused, StoreError: _away, 404: _missing, 405: _missing, 500: _broken,
@@ -105,7 +108,8 @@ def _away(request: Request, error: Exception) -> Response:  # noqa: ARG001
 
 def _missing(request: Request, error: Exception) -> Response:
     code = getattr(error, "status_code", 404)
-    found = "there is nothing here: try /metrics, /admin/status, /admin/keys, /admin/checkpoint"
+    found = ("there is nothing here: try /metrics, /admin/status, /admin/keys, /admin/callers, "
+             "/admin/checkpoint")  # fmt: skip
     return _refused(request, RefusedError(code, found))
 
 

@@ -21,6 +21,17 @@ MINUTE, DAY = 60, 86_400
 LEASES = 20  # a limit is leased in as many parts, so that replicas find something left
 LARGEST = 1_000  # rows of one lease
 PURSES = 100_000  # principals whose leases are kept in memory
+ALL = "all"  # the account of the rows of a day of everybody
+
+
+def of_principal(principal: bytes, span: int) -> str:
+    """Name the account of one principal's rows a minute or a day, by its token."""
+    return f"principal/{principal.hex()}/{span}"
+
+
+def of_role(role: str) -> str:
+    """Name the account of the rows of a day of all principals of a role."""
+    return f"role/{role}"
 
 
 class Purse:
@@ -71,9 +82,9 @@ class Budget:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._group, self._clock = group, clock
-        shared = [] if rows_per_day is None else [Purse("all", DAY, rows_per_day)]
+        shared = [] if rows_per_day is None else [Purse(ALL, DAY, rows_per_day)]
         self._shared = {
-            role: [*_daily(f"role/{role}", contract.role_rows_per_day), *shared]
+            role: [*_daily(of_role(role), contract.role_rows_per_day), *shared]
             for role, contract in contracts.items()
         }
         self._own = {role: _own_limits(contract) for role, contract in contracts.items()}
@@ -116,8 +127,8 @@ class Budget:
     def _of(self, principal: bytes, role: str) -> list[Purse]:
         purses = self._purses.get((principal, role))
         if purses is None:
-            account = f"principal/{principal.hex()}"
-            own = [Purse(f"{account}/{span}", span, limit) for span, limit in self._own[role]]
+            own = [Purse(of_principal(principal, span), span, limit)
+                   for span, limit in self._own[role]]  # fmt: skip
             purses = self._purses[principal, role] = [*own, *self._shared[role]]
             if len(self._purses) > PURSES:
                 self._purses.popitem(last=False)  # its rest is lost, as by a crash

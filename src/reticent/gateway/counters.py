@@ -12,11 +12,15 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 STATUSES = (200, 400, 401, 403, 404, 405, 408, 413, 415, 429, 431, 500, 502, 503)
 OTHER = "other"  # a status that is not listed
 NOBODY = ""  # the role of who is not known
-PLAIN = ("rows_asked", "rows_answered", "rows_refused", "alerts", "in_flight", "store_failed")
+PLAIN = ("rows_asked", "rows_answered", "rows_refused", "alerts", "in_flight", "store_failed",
+         "alerts_lost", "delayed")  # fmt: skip
 HELP = {
     "rows_asked": "Rows of requests that could be read.",
     "rows_answered": "Rows that were answered.",
@@ -24,8 +28,10 @@ HELP = {
     "alerts": "Alerts raised by detectors.",
     "in_flight": "Requests that are being answered.",
     "store_failed": "Workers whose store cannot be reached.",
+    "alerts_lost": "Alerts that could not wait for the store any longer.",
+    "delayed": "Replies that wait, because their caller raised alarms.",
 }
-GAUGES = ("in_flight", "store_failed")
+GAUGES = ("in_flight", "store_failed", "delayed")
 
 
 class Counters:
@@ -41,8 +47,10 @@ class Counters:
         names = [*PLAIN]
         names += [f"requests/{role}/{status}" for role in self._roles for status in
                   (*STATUSES, OTHER)]  # fmt: skip
+        names += [f"rows/{role}" for role in self._roles]
         names += [f"seconds/{place}" for place in range(len(SECONDS) + 1)] + ["seconds/sum"]
         self._at = {name: place for place, name in enumerate(names)}
+        self._rows = {role: self._at[f"rows/{role}"] for role in self._roles}
         self._workers = workers
         self._shared = memoryview(mmap.mmap(-1, 8 * len(names) * workers)).cast("d")
         self.worker(0)
@@ -57,7 +65,7 @@ class Counters:
             for role in self._roles
             for status in STATUSES
         }
-        self._first = self._at["seconds/0"]
+        self._first, self._nobody = self._at["seconds/0"], self._at[f"rows/{NOBODY}"]
 
     def add(self, name: str, number: float = 1) -> None:
         """Add to one of the plain numbers."""
@@ -79,6 +87,7 @@ class Counters:
             role = role if role in self._roles else NOBODY
             place = self._at[f"requests/{role}/{status if status in STATUSES else OTHER}"]
         own[place] += 1
+        own[self._rows.get(role, self._nobody)] += rows
         own[self._first + bisect_left(SECONDS, seconds)] += 1
         own[self._first + len(SECONDS) + 1] += seconds
         own[0] += rows
@@ -89,6 +98,15 @@ class Counters:
         """Add one number up over all workers."""
         size, place = len(self._at), self._at[name]
         return sum(self._shared[place + size * worker] for worker in range(self._workers))
+
+    def totals(self) -> NDArray[np.float64]:
+        """Add all numbers up over all workers: (n,), in the order of ``places``."""
+        every = np.frombuffer(self._shared, dtype=np.float64).reshape(self._workers, -1)
+        return np.asarray(every.sum(axis=0))
+
+    def places(self) -> dict[str, int]:
+        """Where each number stands among the totals."""
+        return dict(self._at)
 
     def collect(self) -> Iterator[Any]:
         """Yield the metric families, as a collector of prometheus-client."""
@@ -107,6 +125,12 @@ class Counters:
                 if count := self.total(f"requests/{role}/{status}"):
                     replies.add_metric([role, str(status)], count)
         yield replies
+        rows = core.CounterMetricFamily(
+            "reticent_role_rows", "Rows of requests by role.", labels=["role"]
+        )
+        for role in self._roles:
+            rows.add_metric([role], self.total(f"rows/{role}"))
+        yield rows
         yield self._histogram(core)
 
     def _histogram(self, core: Any) -> Any:

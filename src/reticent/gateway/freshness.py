@@ -1,4 +1,4 @@
-"""Is what this worker knows of the keys young enough? A key may have been revoked elsewhere."""
+"""Is what this worker knows young enough? Elsewhere a key is revoked, or a caller frozen."""
 
 from __future__ import annotations
 
@@ -7,17 +7,23 @@ from time import monotonic
 
 from reticent.access.identity import Identity
 from reticent.errors import StoreError
-from reticent.store import Store
+from reticent.monitor.standing import Standings
+from reticent.store import Note, Store
 from reticent.stores.group import Grouped
 
 BLIND = 0.9  # seconds that knowledge of the keys may be old when somebody is let in
 
 
 class Freshness:
-    """Looks whether a key has changed, and forgets whom it knows where one has."""
+    """Looks whether a key has changed, and forgets whom it knows where one has; and how callers
+    stand.
+    """
 
-    def __init__(self, identity: Identity, store: Store, group: Grouped) -> None:
-        self._identity, self._store, self._group = identity, store, group
+    def __init__(
+        self, identity: Identity, standings: Standings, store: Store, group: Grouped
+    ) -> None:
+        self._identity, self._standings = identity, standings
+        self._store, self._group = store, group
         self._version: int | None = None
         self._seen = float("-inf")
         self._looking: asyncio.Task[None] | None = None
@@ -26,6 +32,17 @@ class Freshness:
     def fresh(self) -> bool:
         """Whether nothing can have changed unseen for longer than is allowed."""
         return monotonic() - self._seen < BLIND
+
+    async def begin(self) -> None:
+        """Learn how everybody stands, for as long as it takes, and look.
+
+        Raises
+        ------
+        StoreError : the store cannot be asked.
+        """
+        while self._standings.learn(await self._group.call(self._standings.read, self._store)):
+            pass
+        await self.look()
 
     async def look(self) -> None:
         """Look now; whoever asks meanwhile waits for the same look.
@@ -42,7 +59,9 @@ class Freshness:
         began = monotonic()
         try:
             async with asyncio.timeout(BLIND):
-                version = await self._group.call(self._store.version)
+                version, notes = await self._group.call(self._read)
+                while self._standings.learn(notes):
+                    notes = await self._group.call(self._standings.read, self._store)
         except (TimeoutError, StoreError):
             self._identity.drop()
             raise StoreError(
@@ -52,3 +71,6 @@ class Freshness:
             self._version = version
             self._identity.drop()
         self._seen = began
+
+    def _read(self) -> tuple[int, list[Note]]:
+        return self._store.version(), self._standings.read(self._store)

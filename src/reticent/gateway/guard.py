@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 import numpy as np
@@ -22,7 +22,8 @@ from reticent.access.policy import Doors
 from reticent.contract import Contract
 from reticent.dataset import Dataset
 from reticent.errors import ModelError, StoreError, kind_and_place
-from reticent.event import TOKEN_BYTES, QueryEvent
+from reticent.event import TOKEN_BYTES, Alert, QueryEvent
+from reticent.gateway.alarms import Alarms
 from reticent.gateway.budget import Budget
 from reticent.gateway.counters import Counters
 from reticent.gateway.freshness import Freshness
@@ -30,8 +31,9 @@ from reticent.gateway.journal import entry
 from reticent.gateway.log import log
 from reticent.gateway.protocol import Asked, BadRequest, read_rows, write_answer
 from reticent.gateway.together import Together
+from reticent.monitor import ladder
 from reticent.monitor.sketch import Sketcher
-from reticent.monitor.watch import Detector
+from reticent.monitor.standing import Standing
 from reticent.store import Trial, Work
 from reticent.stores.group import Grouped
 from reticent.target import Answer, Target
@@ -42,10 +44,13 @@ from reticent.targets.shape import Shape
 JSON = (b"content-type", b"application/json")
 NOBODY = "this key is not known: it may be wrong, expired or revoked"
 AWAY = "the gateway cannot keep a record at the moment, so it does not answer"
+FROZEN = "this caller is suspended: whoever runs the gateway can say why, and undo it"
+CROWDED = "too many requests at once"
 BROKEN = "the model could not answer"
 UPSTREAM = "the server behind the gateway could not answer"
 RETRY_AWAY = 1  # seconds
 ALLOWED = 100_000  # values told that are remembered; the store knows the others
+WAITING = 1_000  # delayed replies that may wait at once
 AT_ONCE = 64  # rows that are asked in the loop itself: a thread would cost more than they do
 Headers = list[tuple[bytes, bytes]]
 
@@ -84,6 +89,7 @@ class View:
     ----------
     asked : the model as it is asked for this role (marginalize, abstain). shape : noise and cut.
     together : asks it once a turn. limited : where a few values of a record are answered truly.
+    coarse, wait : for a caller who raised alarms: less is told, and so many seconds later.
     """
 
     role: str
@@ -93,6 +99,18 @@ class View:
     shape: Shape
     together: Together
     limited: Limited | None = None
+    coarse: bool = False
+    wait: float = 0.0
+
+
+class Watching(Protocol):
+    """Who looks at every query."""
+
+    def observe(
+        self, event: QueryEvent, rows: Dataset | None, answer: Answer | None
+    ) -> Sequence[Alert]:
+        """Look at one request; rows and answer are in memory only and not kept."""
+        ...
 
 
 class Guard:
@@ -102,29 +120,31 @@ class Guard:
     ----------
     views : role to its view. costly : ask in a thread, because an answer takes long.
     keys : whether a key could have been revoked unseen. source_key : for the token of an address.
+    alarms : takes alerts, and knows how callers stand.
     """
 
     def __init__(
         self, *, card: Card, views: Mapping[str, View], costly: bool, identity: Identity,
-        doors: Doors, budget: Budget, sketcher: Sketcher, detectors: Sequence[Detector],
-        keys: Freshness, group: Grouped, counters: Counters, source_key: bytes,
+        doors: Doors, budget: Budget, sketcher: Sketcher, watch: Watching,
+        alarms: Alarms, keys: Freshness, group: Grouped, counters: Counters, source_key: bytes,
         clock: Callable[[], float] = time.time,
     ) -> None:  # fmt: skip
         self.card, self.views, self.costly = card, views, costly
         self.identity, self.doors, self.budget = identity, doors, budget
-        self.sketcher, self.detectors, self.group = sketcher, detectors, group
+        self.sketcher, self.group, self._watch = sketcher, group, watch
         self.counters, self._clock = counters, clock
-        self.keys = keys
+        self.keys, self.alarms, self.standings = keys, alarms, alarms.standings
         behind = card.model.startswith(("http://", "https://"))
         self._failed = RefusedError(502, UPSTREAM) if behind else RefusedError(500, BROKEN)
         self._source = blake2b(key=source_key, digest_size=TOKEN_BYTES)
         self._sources: dict[str, bytes] = {}
         self._allowed: set[Trial] = set()  # once a value was told, it may be told again
+        self._waiting = 0  # delayed replies
 
     async def infer(self, call: Call) -> Reply:
         """Answer one request for predictions, or refuse it; both are recorded."""
         began, address = time.perf_counter(), self.doors.address(call.peer, call.headers)
-        who, asked, answer, truly, refusal = None, None, None, None, None
+        who, view, asked, answer, truly, refusal = None, None, None, None, None, None
         try:
             who = await self.who(call)
             view = self.may(who, address, "infer")
@@ -146,13 +166,16 @@ class Guard:
                 await kept
         except StoreError:
             refusal = refusal or RefusedError(503, AWAY, RETRY_AWAY)
-        self.watch(event, None if asked is None else asked.rows)
+        self.watch(event, None if asked is None else asked.rows, answer)
         if refusal is None:
+            assert view is not None
             assert asked is not None
             assert answer is not None
             reply = self.reply(view, asked, answer, truly)
         else:
             reply = refused(refusal)
+        if view is not None and view.wait:
+            reply = await self.later(reply, view.wait)
         seconds = time.perf_counter() - began
         self.counters.replied(event.role, reply.status, seconds, event.rows, event.answered)
         return reply
@@ -171,16 +194,33 @@ class Guard:
         return who
 
     def may(self, who: Principal, address: str, action: str) -> View:
-        """Let the role in at this address, or refuse it."""
+        """Let the role in at this address, or refuse it; and whoever is frozen."""
         if reason := self.doors.may(who.role, action, address):
             raise RefusedError(403, reason)
         view = self.views.get(who.role)
         if view is None:
             raise RefusedError(403, "this role has no view of the model")
-        return view
+        standing = self.standings.of(who.token)
+        return view if standing is None else self.treated(view, standing)
+
+    def treated(self, view: View, standing: Standing) -> View:
+        """The view of a caller who is not simply free."""
+        if standing.state == "frozen":
+            raise RefusedError(403, FROZEN)
+        monitor = self.alarms.monitor
+        wait = ladder.wait(standing, monitor.respond, monitor.max_delay)
+        if wait and self._waiting >= WAITING:
+            raise crowded(wait)
+        return replace(view, coarse=ladder.coarse(standing, monitor.respond), wait=wait)
 
     async def spend(self, who: Principal, rows: int) -> None:
-        """Debit the rows from every budget that they fall under, before anything is asked."""
+        """Debit the rows from every budget that they fall under, before anything is asked.
+
+        They also burn a fuse that is lit: a freeze takes hold some rows after its alarm.
+        """
+        standing = self.standings.of(who.token)
+        if standing is not None and standing.fuse and not self.alarms.burn(standing, rows):
+            raise RefusedError(403, FROZEN)
         if not self.budget.spend(who.token, who.role, rows):
             spent = await self.budget.lease(who.token, who.role, rows)
             if spent is not None:
@@ -240,6 +280,8 @@ class Guard:
         """Shape the answer and write it out."""
         try:
             shaped = view.shape(asked.rows, answer, truly)
+            if view.coarse:
+                shaped = ladder.coarser(shaped)
             return Reply(200, *write_answer(shaped, asked, self.card, view.contract))
         except ModelError:
             return refused(self._failed)
@@ -254,11 +296,23 @@ class Guard:
             token = self._sources[address] = keyed.digest()
         return token
 
-    def watch(self, event: QueryEvent, rows: Dataset | None) -> None:
-        """Show the event to every detector."""
-        for detector in self.detectors:
-            if detector.observe(event, rows) is not None:
-                self.counters.add("alerts")
+    def watch(self, event: QueryEvent, rows: Dataset | None, answer: Answer | None) -> None:
+        """Look for an attack; an alarm changes nothing about this answer."""
+        for alert in self._watch.observe(event, rows, answer):
+            self.alarms.raised(alert)
+
+    async def later(self, reply: Reply, seconds: float) -> Reply:
+        """Let a reply wait; so many may at once, and it holds no thread."""
+        if self._waiting >= WAITING:
+            return refused(crowded(seconds))
+        self._waiting += 1
+        self.counters.add("delayed")
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self._waiting -= 1
+            self.counters.add("delayed", -1)
+        return reply
 
 
 def _told(view: View, rows: Dataset, truly: NDArray[np.bool_] | None) -> Answer:
@@ -275,6 +329,11 @@ def header_length(call: Call) -> int | None:
     if len(given) > 1 or not given[0].isdigit() or len(given[0]) > 12:
         raise BadRequest("Inference-Header-Content-Length is not one whole number")
     return int(given[0])
+
+
+def crowded(seconds: float) -> RefusedError:
+    """Refuse where too many replies wait already."""
+    return RefusedError(429, CROWDED, max(1, int(seconds)))
 
 
 def refused(refusal: RefusedError | BadRequest) -> Reply:

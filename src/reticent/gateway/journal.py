@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from reticent.errors import DataError
-from reticent.event import Erasure, QueryEvent
+from reticent.event import Act, Erasure, QueryEvent
 from reticent.store import GENESIS, Block, Erased, Head, Store, Work, linked
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 FORMAT = "reticent-checkpoint/1"
 entry = msgspec.msgpack.Encoder().encode  #: an event to a journal entry
-read = msgspec.msgpack.Decoder(QueryEvent | Erasure).decode  #: and back
+read = msgspec.msgpack.Decoder(QueryEvent | Erasure | Act).decode  #: and back
 
 
 def erased(store: Store, before: float, now: float, rule: str, principal: bytes = b"") -> int:

@@ -140,6 +140,7 @@ async def serve(
     servers: Sequence[tuple[Server, socket.socket]],
     ready: Callable[[], None],
     lifeline: int | None = None,
+    leaving: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then let requests in flight finish.
 
@@ -147,12 +148,14 @@ async def serve(
     ----------
     ready : called when callers may come, and when a signal ends it well.
     lifeline : the end of a pipe; when nobody holds the other one any more, stop too.
+    leaving : called when it begins to stop, so that replies without an end may end.
     """
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
         for one, _ in servers:
             one.should_exit = True
+        leaving()
         if lifeline is not None:
             loop.remove_reader(lifeline)
 

@@ -10,8 +10,9 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from dataclasses import dataclass
+from typing import Any
 
 from reticent.errors import ReticentError, kind_and_place
 from reticent.gateway.counters import Counters
@@ -23,6 +24,7 @@ RESTARTS, WITHIN = 5, 30.0  # more deaths within so many seconds: something is w
 FIRST_PAUSE, LAST_PAUSE = 0.5, 8.0  # seconds before a worker that could not begin is tried again
 STOPS = (signal.SIGTERM, signal.SIGINT)
 CANNOT = 2  # exit status of a worker that cannot begin
+Desk = Callable[[Worker], AbstractAsyncContextManager[Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +34,13 @@ class Listening:
     Attributes
     ----------
     public, local : bound sockets of /v2, and of /admin and /metrics. tls : of the public one.
+    desk : makes the ASGI app of the local listener, for as long as it serves; None: the admin's.
     """
 
     public: socket.socket
     local: socket.socket
     tls: tuple[str, str] | None = None
+    desk: Desk | None = None
 
 
 async def work(plan: Plan, counters: Counters, listening: Listening, first: bool,
@@ -56,15 +60,16 @@ async def work(plan: Plan, counters: Counters, listening: Listening, first: bool
 
     prepare()
     worker = Worker(plan, counters, first)
-    try:
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(worker.close)
         await worker.start()
         servers = [(server(App(worker), listening.tls), listening.public)]
         if first:
-            servers.append((server(admin(worker)), listening.local))
+            desk = listening.desk
+            app = await stack.enter_async_context(desk(worker)) if desk else admin(worker)
+            servers.append((server(app), listening.local))
         gc.freeze()  # what is loaded stays: looking through it again would keep callers waiting
-        await serve(servers, ready, lifeline)
-    finally:
-        await worker.close()
+        await serve(servers, ready, lifeline, worker.leaving.set)
 
 
 def run(plan: Callable[[], Plan], roles: list[str], listening: Listening, workers: int,

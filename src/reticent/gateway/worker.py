@@ -8,13 +8,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from reticent.access.identity import Identity
 from reticent.access.policy import Doors
 from reticent.access.tokens import Tokens
 from reticent.contract import Contract
 from reticent.errors import StoreError
+from reticent.gateway.alarms import Alarms
 from reticent.gateway.budget import DAY, Budget
 from reticent.gateway.counters import Counters
 from reticent.gateway.freshness import Freshness
@@ -22,8 +23,12 @@ from reticent.gateway.guard import Guard, View
 from reticent.gateway.journal import checkpoint, erased
 from reticent.gateway.log import log
 from reticent.gateway.together import Together
+from reticent.monitor import standing
+from reticent.monitor.alerts.outbox import Outbox
+from reticent.monitor.settings import Monitor
 from reticent.monitor.sketch import Sketcher
-from reticent.monitor.watch import Counting
+from reticent.monitor.standing import Standings
+from reticent.monitor.watch import Rules, Watch
 from reticent.randomness import subkey
 from reticent.schema import Schema
 from reticent.store import Head, Store
@@ -36,11 +41,16 @@ from reticent.targets.shape import shaper
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+    from reticent.monitor.alerts.sender import Sender
+    from reticent.monitor.alerts.settings import Sink
     from reticent.targets.served import Served
 
+P = ParamSpec("P")
+R = TypeVar("R")
 POLL = 0.2  # seconds between two looks at the keys' version
 THREADS = 64  # in which a costly model, or a server behind the gateway, is asked
 CHECKPOINT = 60.0  # seconds between two signed checkpoints of a journal that grew
+DELIVER = 1.0  # seconds between two looks at the alerts that wait to be sent
 SWEEP = 3_600.0  # seconds between two sweeps of what is over
 
 
@@ -54,6 +64,8 @@ class Plan:
     secret, signing : the root secret and the key that signs checkpoints.
     store : opens the store; called once in each worker. durable : fsync before each answer.
     rows_per_day : of all callers. retention_days : of the journal; None keeps it.
+    monitor : what is done about alarms. sinks : where alerts go, by name.
+    senders : loads what sends to them; called by the worker that delivers.
     """
 
     served: Served
@@ -69,6 +81,9 @@ class Plan:
     trusted_proxies: tuple[str, ...] = ()
     tokens: Callable[[], Tokens | None] = lambda: None
     retention_days: float | None = None
+    monitor: Monitor = field(default_factory=Monitor)
+    sinks: Mapping[str, Sink] = field(default_factory=dict)
+    senders: Callable[[], Mapping[str, Sender]] = dict
 
 
 class Worker:
@@ -80,16 +95,22 @@ class Worker:
 
     Attributes
     ----------
-    checkpoint : the last one that it signed.
+    checkpoint : the last one that it signed. leaving : set when it is told to stop.
     """
 
     def __init__(self, plan: Plan, counters: Counters, first: bool = True) -> None:
         self.plan, self.counters, self._first = plan, counters, first
         self.store = plan.store()
         self.group = Grouped(self.store, durable=plan.durable)
+        self._beside_store = plan.store()
+        self._beside = Grouped(self._beside_store, durable=True)  # no answer waits for it
         self.tokens = plan.tokens()
-        self.guard = guard_of(plan, self.store, self.group, counters, self.tokens)
+        self.alarms = Alarms(Standings(), plan.monitor, plan.sinks, counters)
+        self.guard = guard_of(plan, self.store, self.group, counters, self.tokens, self.alarms)
+        self._outbox_store = plan.store()
+        self._outbox: Outbox | None = None
         self._signed, self.checkpoint = Head(), b""
+        self.leaving = asyncio.Event()
         self._away = False
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -99,7 +120,7 @@ class Worker:
         return self.guard.keys.fresh and not self.group.failed
 
     async def start(self) -> None:
-        """Look at the keys once, then go on looking.
+        """Look at the keys and at how callers stand once, then go on looking.
 
         Raises
         ------
@@ -107,11 +128,16 @@ class Worker:
         """
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
         await self.group.call(self.store.version)  # its own words for what is wrong
-        await self.guard.keys.look()
+        await self.guard.keys.begin()
         self._tasks.append(asyncio.create_task(self._every(POLL, self._watch)))
+        alarms = self.alarms.run(self._beside, self._beside_store)
+        self._tasks.append(asyncio.create_task(alarms))
         if self._first:
             self._tasks.append(asyncio.create_task(self._every(CHECKPOINT, self.sign)))
             self._tasks.append(asyncio.create_task(self._every(SWEEP, self.sweep, at_once=True)))
+        if self._first and self.plan.sinks:
+            self._outbox = Outbox(self._outbox_store, self.plan.senders())
+            self._tasks.append(asyncio.create_task(self._every(DELIVER, self.deliver)))
 
     async def close(self) -> None:
         """Finish: write what waits, give leases back, sign the end of the journal."""
@@ -119,6 +145,9 @@ class Worker:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         try:
+            await self.alarms.finish(self._beside, self._beside_store)
+            await self._beside.close()
+            self._outbox_store.close()
             await self.group.flush()
             await self.guard.budget.close(self.store.give_back)
             if self._first and self._tasks:
@@ -126,6 +155,25 @@ class Worker:
             await self.group.close()
         except StoreError as error:
             log("store failed at the end", found=error.found)
+
+    async def aside(
+        self, function: Callable[Concatenate[Store, P], R], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Run ``function(store, ...)`` on a connection that no answer waits for.
+
+        Raises
+        ------
+        StoreError : it failed; any other exception of the function passes as it is.
+        """
+        return await self._beside.call(function, self._beside_store, *args, **kwargs)
+
+    async def deliver(self) -> None:
+        """Send the alerts that wait, in a thread: a sink may be slow."""
+        if self._outbox is not None:
+            told = await asyncio.to_thread(self._outbox.deliver_due, time.time())
+            for name, one in told.items():
+                if one.given_up:
+                    log("alerts given up", sink=name, alerts=one.given_up, found=one.found)
 
     async def sign(self) -> None:
         """Sign a checkpoint where the journal has grown."""
@@ -148,6 +196,7 @@ class Worker:
             store.forget(int(now) - 2 * DAY)
             if days is not None:
                 erased(store, now - days * DAY, now, f"retention of {days:g} days")
+                standing.forget(store, now - days * DAY)
 
     async def _watch(self) -> None:
         """Look at the keys, and say aloud when the store goes and comes."""
@@ -175,8 +224,9 @@ class Worker:
 
 
 def guard_of(
-    plan: Plan, store: Store, group: Grouped, counters: Counters, tokens: Tokens | None
-) -> Guard:
+    plan: Plan, store: Store, group: Grouped, counters: Counters, tokens: Tokens | None,
+    alarms: Alarms,
+) -> Guard:  # fmt: skip
     """Set the stations up.
 
     Raises
@@ -193,11 +243,12 @@ def guard_of(
         views={role: view(plan, role) for role in plan.contracts},
         costly=plan.served.costly,
         identity=identity,
-        keys=Freshness(identity, store, group),
+        keys=Freshness(identity, alarms.standings, store, group),
         doors=Doors(plan.contracts, plan.high_risk, plan.trusted_proxies),
         budget=Budget(group, plan.contracts, plan.rows_per_day),
         sketcher=Sketcher(sketches, inputs, watched, plan.schema.precisions),
-        detectors=[Counting()],
+        watch=Watch(plan.monitor, None, len(watched), {role: Rules() for role in plan.contracts}),
+        alarms=alarms,
         group=group,
         counters=counters,
         source_key=subkey(plan.secret, "sources"),

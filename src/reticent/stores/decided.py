@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from hashlib import sha256
+from typing import Any
 
 import msgspec
 
 from reticent.errors import StoreError
-from reticent.store import Block, Erased, KeyRecord, Trial, Want
+from reticent.store import Block, Erased, KeyRecord, Note, Sighting, Trial, Want
 
 Account = tuple[str, int]  # an account and the start of its window
 Tried = tuple[bytes, bytes]  # a principal and a record
+Named = tuple[str, bytes]  # a note's kind and key
+Written = tuple[int, str, bytes, float, bytes]  # version, kind, key, at, content
 
+LARGEST = 65_536  # bytes of a note's content
+LONGEST = 1_024  # bytes of a note's key
 PORTION = 64  # blocks that are read or erased in one transaction
 
 packed = msgspec.msgpack.Encoder().encode
@@ -44,6 +51,43 @@ def allow(trials: Sequence[Trial], tried: dict[Tried, set[bytes]]) -> tuple[bool
     return tuple(allowed)
 
 
+def admit(notes: Sequence[Note]) -> None:
+    """Refuse notes that no store takes.
+
+    Raises
+    ------
+    StoreError : a content above 64 KiB, a key above 1 KiB, or one note twice.
+    """
+    if len({(note.kind, note.key) for note in notes}) < len(notes):
+        raise StoreError("the store, notes", "one of them is there twice", "Write it once")
+    for note in notes:
+        for what, size, most in (
+            ("content", len(note.content), LARGEST), ("key", len(note.key), LONGEST),
+        ):  # fmt: skip
+            if size > most:
+                raise StoreError(
+                    f"the store, a note of the kind {note.kind!r}",
+                    f"its {what} has {size:,} bytes", f"Write at most {most:,}",
+                )  # fmt: skip
+
+
+def note(notes: Sequence[Note], stored: Mapping[Named, int], last: int) -> list[Written] | None:
+    """Number notes behind the last version; None where one was written since it was read."""
+    if any(one.version != stored.get((one.kind, one.key), 0) for one in notes):
+        return None
+    now = time.time()
+    return [
+        (last + place, one.kind, one.key, now, one.content)
+        for place, one in enumerate(notes, start=1)
+    ]
+
+
+def latest(sightings: Sequence[Sighting]) -> list[tuple[bytes, bytes, bytes, int, float]]:
+    """One row of the index for each record and value, the last; in one order, against deadlocks."""
+    rows = {(one.record, one.value): one for one in sightings}
+    return [(*of, rows[of].principal, int(rows[of].shared), rows[of].at) for of in sorted(rows)]
+
+
 def block(first: int, count: int, head: bytes, at: float, entries: bytes) -> Block:
     """Read one row of the journal.
 
@@ -73,6 +117,18 @@ def key(record: bytes) -> KeyRecord:
         raise damaged("a key") from None
 
 
+def only(rows: Sequence[tuple[Any, ...]]) -> Any:
+    """The one value of a table that holds one.
+
+    Raises
+    ------
+    StoreError : it does not.
+    """
+    if len(rows) != 1:
+        raise damaged("what there is once")
+    return rows[0][0]
+
+
 def damaged(what: str) -> StoreError:
     """Say that a part of the store is not what was written there."""
     return StoreError(f"the store, {what}", "it is damaged", "Restore the store from a copy")
@@ -86,3 +142,28 @@ def without(of: Block, chosen: Callable[[bytes], bool]) -> tuple[bytes, int, int
     ]
     gone = sum(new is not old for new, old in zip(left, of.entries, strict=True))
     return packed(left), gone, sum(isinstance(entry, bytes) for entry in left)
+
+
+def erase(
+    turn: Callable[[], AbstractContextManager[Any]], read: str, write: str,
+    chosen: Callable[[bytes], bool], before: float,
+) -> int:  # fmt: skip
+    """Erase in portions: how many entries.
+
+    Parameters
+    ----------
+    turn : one transaction, lending its database. read : blocks from a number on and committed
+        before a time, so many. write : puts entries, and how many of them stay, into a block.
+    """
+    first, erased = 0, 0
+    while True:
+        with turn() as db:
+            rows = db.execute(read, (first, before, PORTION)).fetchall()
+            for row in rows:
+                entries, gone, kept = without(block(*row), chosen)
+                if gone:
+                    db.execute(write, (entries, kept, row[0]))
+                erased += gone
+        if not rows:
+            return erased
+        first = rows[-1][0] + 1

@@ -15,15 +15,16 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from reticent.errors import MissingExtraError, StoreError
-from reticent.store import Block, Done, Head, KeyRecord, Work, linked
+from reticent.store import Done, Head, KeyRecord, Note, Sighting, Work, linked
 from reticent.stores import decided
+from reticent.stores.tables import END, Tables, found_end, seen
 
 if TYPE_CHECKING:
     import psycopg
 
     Connection = psycopg.Connection[tuple[Any, ...]]
 
-FORMAT = 1  # as TABLES writes it
+FORMAT = 2  # as TABLES writes it
 TABLES = """
 CREATE SCHEMA IF NOT EXISTS reticent;
 CREATE TABLE IF NOT EXISTS reticent.journal (first bigint PRIMARY KEY, count integer NOT NULL,
@@ -38,15 +39,21 @@ CREATE TABLE IF NOT EXISTS reticent.access_keys (id text PRIMARY KEY,
 CREATE INDEX IF NOT EXISTS access_keys_by_age ON reticent.access_keys (created, id);
 CREATE TABLE IF NOT EXISTS reticent.checkpoints (place bigserial PRIMARY KEY,
     count bigint NOT NULL, signed bytea NOT NULL);
+CREATE TABLE IF NOT EXISTS reticent.notes (version bigint PRIMARY KEY, kind text NOT NULL,
+    key bytea NOT NULL, at double precision NOT NULL, content bytea NOT NULL, UNIQUE (kind, key));
+CREATE INDEX IF NOT EXISTS notes_by_version ON reticent.notes (kind, version);
+CREATE INDEX IF NOT EXISTS notes_by_age ON reticent.notes (kind, at);
+CREATE TABLE IF NOT EXISTS reticent.noted (version bigint NOT NULL);
+INSERT INTO reticent.noted SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM reticent.noted);
+CREATE TABLE IF NOT EXISTS reticent.sightings (record bytea, value bytea, principal bytea NOT NULL,
+    shared integer NOT NULL, at double precision NOT NULL, PRIMARY KEY (record, value));
+CREATE INDEX IF NOT EXISTS sightings_by_age ON reticent.sightings (at);
 CREATE TABLE IF NOT EXISTS reticent.state (version bigint NOT NULL, touched bigint NOT NULL,
     format integer NOT NULL);
-INSERT INTO reticent.state SELECT 0, 0, 1
+INSERT INTO reticent.state SELECT 0, 0, 0
     WHERE NOT EXISTS (SELECT 1 FROM reticent.state);
+UPDATE reticent.state SET format = 2;
 """
-KEYS = (
-    "SELECT record FROM reticent.access_keys WHERE (created, id) > (%s, %s)"
-    " ORDER BY created, id LIMIT %s"
-)
 MAKING = "SELECT pg_advisory_xact_lock(hashtext('reticent tables'))"
 TURN = "SELECT pg_advisory_xact_lock('reticent.journal'::regclass::oid::bigint)"
 OURS: dict[str, str | int] = {
@@ -57,20 +64,17 @@ OURS: dict[str, str | int] = {
 SETTINGS = {  # of each session: a replica that stands still must not stop the others for long
     "lock_timeout": "5s",
     "statement_timeout": "30s",
+    "search_path": "reticent",
+    "jit": "off",  # compiling takes longer than any statement here
     "idle_in_transaction_session_timeout": "5s",
 }
+SETTING = "SELECT set_config(%s, %s, false)"
 DURABLE = (  # a server or a user may be set to tell before the disk has it
     "SELECT set_config('synchronous_commit', 'on', false)"
     " WHERE current_setting('synchronous_commit') = 'off'"
 )
-END = "SELECT first + count, head FROM reticent.journal ORDER BY first DESC LIMIT 1"
 INSERT = "INSERT INTO reticent.journal SELECT %s, %s, %s, %s, %s, %s"
 APPEND = f"{INSERT} FROM ({TURN}) AS turn ON CONFLICT (first) DO NOTHING"
-BLOCKS = (
-    "SELECT first, count, head, at, entries FROM reticent.journal WHERE first >="
-    " (SELECT coalesce(max(first), 0) FROM reticent.journal WHERE first <= %s)"
-    " ORDER BY first LIMIT %s"
-)
 ERASABLE = (
     "SELECT first, count, head, at, entries FROM reticent.journal"
     " WHERE first >= %s AND at < %s AND kept > 0 ORDER BY first LIMIT %s FOR UPDATE"
@@ -88,13 +92,37 @@ TRIED = (
     " JOIN unnest(%s::bytea[], %s::bytea[]) AS w (principal, record) USING (principal, record)"
 )
 TOLD = "INSERT INTO reticent.tried SELECT * FROM unnest(%s::bytea[], %s::bytea[], %s::bytea[])"
+ERASE = "UPDATE reticent.journal SET entries = %s, kept = %s WHERE first = %s"
+LAST = "SELECT version FROM reticent.noted FOR UPDATE"  # held to the commit: the turn of the notes
+BEARS = (  # the fence (OFFSET) has each looked up by its key, whatever the planner thinks
+    "SELECT n.kind, n.key, n.version FROM unnest(%b::text[], %b::bytea[]) AS w (kind, key),"
+    " LATERAL (SELECT kind, key, version FROM reticent.notes"
+    " WHERE kind = w.kind AND key = w.key OFFSET 0) AS n"
+)
+WRITE = (
+    "INSERT INTO reticent.notes"
+    " SELECT * FROM unnest(%s::bigint[], %s::text[], %s::bytea[], %s::float8[], %s::bytea[])"
+    " ON CONFLICT (kind, key) DO UPDATE"
+    " SET version = excluded.version, at = excluded.at, content = excluded.content"
+)
+SEEN = (
+    "INSERT INTO reticent.sightings"
+    " SELECT * FROM unnest(%s::bytea[], %s::bytea[], %s::bytea[], %s::integer[], %s::float8[])"
+    " ON CONFLICT (record, value) DO UPDATE"
+    " SET principal = excluded.principal, shared = excluded.shared, at = excluded.at"
+)
+KNOWN = (
+    "SELECT s.* FROM unnest(%b::bytea[]) AS w (record),"
+    " LATERAL (SELECT record, value, principal, shared, at FROM reticent.sightings AS of"
+    " WHERE of.record = w.record OFFSET 0) AS s"
+)
 SAVE_KEY = (
     "INSERT INTO reticent.access_keys VALUES (%s, %s, %s) ON CONFLICT (id)"
     " DO UPDATE SET created = excluded.created, record = excluded.record"
 )
 
 
-class Postgres:
+class Postgres(Tables):
     """A store in a database; any thread may call it, one at a time.
 
     Parameters
@@ -113,7 +141,7 @@ class Postgres:
             raise MissingExtraError("the store in PostgreSQL", "psycopg", "postgres") from None
         self._psycopg = psycopg
         self._url = url
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._db: Connection | None = None
         self._end: Head | None = None  # where this process last saw the journal end
 
@@ -135,8 +163,7 @@ class Postgres:
         ends = db.execute(END)
         used = db.execute(USED, _arrays(accounts, 2)) if accounts else None
         told = db.execute(TRIED, _arrays(records, 2)) if records else None
-        row = ends.fetchone()
-        end = Head(row[0], row[1]) if row else Head()
+        end = found_end(ends.fetchall())
         before = {(of, starts): n for of, starts, n in used} if used else {}
         tried: dict[decided.Tried, set[bytes]] = {}
         for principal, record, value in told or ():
@@ -161,93 +188,56 @@ class Postgres:
         block, self._end = _block(end, entries)
         return db.execute(APPEND, block, binary=True).rowcount == 1
 
-    def used(self, account: str, window: int) -> int:
-        """Rows of an account's window that are leased or spent."""
-        read = "SELECT used FROM reticent.budgets WHERE account = %s AND starts = %s"
-        rows = self._read(read, account, window)
-        return int(rows[0][0]) if rows else 0
-
     def give_back(self, account: str, window: int, rows: int) -> None:
         """Return the unspent rest of a lease."""
         give = "UPDATE reticent.budgets SET used = greatest(0, used - %s)"
-        with self._lock, self._writing() as db:
+        with self._writing() as db:
             db.execute(TURN)
             db.execute(f"{give} WHERE account = %s AND starts = %s", (rows, account, window))
 
-    def head(self) -> Head:
-        """The end of the journal's chain."""
-        rows = self._read(END)
-        return Head(*rows[0]) if rows else Head()
-
-    def blocks(self, first: int = 0) -> Iterator[Block]:
-        """The journal in order; what is appended meanwhile comes too."""
-        while True:
-            rows = self._read(BLOCKS, first, decided.PORTION)
-            rows = [row for row in rows if row[0] + row[1] > first]
-            if not rows:
-                return
-            yield from (decided.block(*row) for row in rows)
-            first = rows[-1][0] + rows[-1][1]
-
     def erase(self, chosen: Callable[[bytes], bool], before: float) -> int:
         """Erase in portions, and the old bytes from the table: how many entries."""
-        first, erased = 0, 0
-        write = "UPDATE reticent.journal SET entries = %s, kept = %s WHERE first = %s"
-        while True:
-            with self._lock, self._writing() as db:
-                rows = db.execute(ERASABLE, (first, before, decided.PORTION)).fetchall()
-                for row in rows:
-                    entries, gone, kept = decided.without(decided.block(*row), chosen)
-                    if gone:
-                        db.execute(write, (entries, kept, row[0]))
-                    erased += gone
-            if not rows:
-                break
-            first = rows[-1][0] + 1
+        erased = decided.erase(self._writing, ERASABLE, ERASE, chosen, before)
         if erased:
-            self._write("VACUUM reticent.journal")
+            self._settle("journal")
         return erased
 
     def save_key(self, record: KeyRecord) -> None:
         """Add or replace a key by its id; the version rises."""
         row = (record.id, record.created, decided.packed(record))
-        with self._lock, self._writing() as db:
+        with self._writing() as db:
             db.execute(SAVE_KEY, row)
             db.execute("UPDATE reticent.state SET version = version + 1")
 
-    def key(self, id: str) -> KeyRecord | None:  # noqa: A002 (the word of the trade)
-        """One key by its id."""
-        rows = self._read("SELECT record FROM reticent.access_keys WHERE id = %s", id)
-        return decided.key(rows[0][0]) if rows else None
+    def write(self, notes: Sequence[Note], sightings: Sequence[Sighting] = ()) -> bool:
+        """Write notes that nobody wrote since they were read, and sightings: all or nothing.
 
-    def keys(self, most: int | None = None, after: KeyRecord | None = None) -> list[KeyRecord]:
-        """Keys, oldest first: all, or so many behind one of them."""
-        start = (float("-inf"), "") if after is None else (after.created, after.id)
-        return [decided.key(row[0]) for row in self._read(KEYS, *start, most)]
+        Raises
+        ------
+        StoreError : among others, a content above 64 KiB, a key above 1 KiB, one note twice.
+        """
+        decided.admit(notes)
+        if not notes and not sightings:
+            return True
+        with self._writing() as db:
+            last = db.execute(LAST)
+            names = [(note.kind, note.key) for note in notes]
+            found = db.execute(BEARS, _arrays(names, 2))
+            stored = {(kind, key): version for kind, key, version in found}
+            rows = decided.note(notes, stored, decided.only(last.fetchall()))
+            if rows is None:
+                return False
+            if rows:
+                db.execute(WRITE, _arrays(rows, 5), binary=True)
+                db.execute("UPDATE reticent.noted SET version = version + %s", (len(rows),))
+            if sightings:
+                db.execute(SEEN, _arrays(decided.latest(sightings), 5), binary=True)
+        return True
 
-    def version(self) -> int:
-        """A number that rises whenever a key changes."""
-        return int(self._read("SELECT version FROM reticent.state")[0][0])
-
-    def save_checkpoint(self, count: int, signed: bytes) -> None:
-        """Keep a signed statement about the first ``count`` entries."""
-        write = "INSERT INTO reticent.checkpoints (count, signed) VALUES (%s, %s)"
-        self._write(write, count, signed)
-
-    def checkpoints(self) -> list[bytes]:
-        """The signed statements, oldest first."""
-        return [
-            row[0] for row in self._read("SELECT signed FROM reticent.checkpoints ORDER BY place")
-        ]
-
-    def forget(self, before: int) -> None:
-        """Drop budgets' windows that began before a time."""
-        self._write("DELETE FROM reticent.budgets WHERE starts < %s", before)
-
-    def forget_principal(self, principal: bytes) -> None:
-        """Drop the values that a principal tried, and the old bytes from the table."""
-        self._write("DELETE FROM reticent.tried WHERE principal = %s", principal)
-        self._write("VACUUM reticent.tried")
+    def sightings(self, records: Sequence[bytes]) -> list[Sighting]:
+        """What the index knows of some records, in no order."""
+        with self._open() as db:
+            return seen(db.execute(KNOWN, (list(set(records)),), binary=True).fetchall())
 
     def close(self) -> None:
         """Let go of the server."""
@@ -255,24 +245,35 @@ class Postgres:
             self._drop()
 
     def _read(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        with self._lock, self._open() as db:
-            return db.execute(statement.encode(), values or None).fetchall()
+        with self._open() as db:
+            return db.execute(_said(statement), values or None).fetchall()
 
-    def _write(self, statement: str, *values: object) -> None:
-        with self._lock, self._open() as db:
-            db.execute(statement.encode(), values or None)
+    def _change(self, statement: str, rows: Sequence[Sequence[object]]) -> int:
+        with self._writing() as db:
+            db.execute(LAST)
+            done = [db.execute(_said(statement), row) for row in rows]
+        return sum(one.rowcount for one in done)  # known when all of them are through
+
+    def _settle(self, *tables: str) -> None:
+        """Have the old rows overwritten: that takes as long as the tables are large."""
+        with self._open() as db:
+            db.execute("SET statement_timeout = 0")
+            for table in tables:
+                db.execute(f"VACUUM reticent.{table}".encode())
+            db.execute(SETTING, ("statement_timeout", SETTINGS["statement_timeout"]))
 
     @contextmanager
     def _open(self) -> Iterator[Connection]:
         """Lend the connection, opened where there is none; after a failure there is none."""
-        try:
-            yield self._connected()
-        except self._psycopg.Error as error:
-            self._drop()
-            raise self._error(error) from None
-        except BaseException:
-            self._drop()
-            raise
+        with self._lock:
+            try:
+                yield self._connected()
+            except self._psycopg.Error as error:
+                self._drop()
+                raise self._error(error) from None
+            except BaseException:
+                self._drop()
+                raise
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
@@ -300,20 +301,26 @@ class Postgres:
         db.isolation_level = self._psycopg.IsolationLevel.READ_COMMITTED
         try:
             for name, value in SETTINGS.items():
-                db.execute("SELECT set_config(%s, %s, false)", (name, value))
+                db.execute(SETTING, (name, value))
             db.execute(DURABLE)
-            row = db.execute("SELECT to_regclass('reticent.state')").fetchone()
-            if row == (None,):
+            if self._format(db) < FORMAT:  # made now, or by an earlier version
                 with db.transaction():
                     db.execute(MAKING)
-                    db.execute(TABLES)
-            form = db.execute("SELECT format FROM reticent.state").fetchone()
-            if form != (FORMAT,):
-                raise self._refusal("its format is another one", "Use the reticent that wrote it")
+                    if self._format(db) < FORMAT:
+                        db.execute(TABLES)
         except BaseException:
             db.close()
             raise
         return db
+
+    def _format(self, db: Connection) -> int:
+        if db.execute("SELECT to_regclass('reticent.state')").fetchone() == (None,):
+            return 0
+        form: int = decided.only(db.execute("SELECT format FROM reticent.state").fetchall())
+        if not 0 <= form <= FORMAT:
+            found = f"its format is {form}, and up to {FORMAT} is known here"
+            raise self._refusal(found, "Use the reticent that wrote it, or a newer one")
+        return form
 
     def _drop(self) -> None:
         db, self._db, self._end = self._db, None, None
@@ -342,6 +349,10 @@ def _block(end: Head, entries: Sequence[bytes]) -> tuple[tuple[Any, ...], Head]:
     head, count = linked(end.hash, entries), len(entries)
     row = (end.count, count, head, time.time(), count, decided.packed(entries))
     return row, Head(end.count + count, head)
+
+
+def _said(statement: str) -> bytes:
+    return statement.replace("?", "%s").encode()
 
 
 def _arrays(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:

@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from reticent.errors import StoreError
-from reticent.store import Block, Done, Head, KeyRecord, Trial, Want, Work, linked
+from reticent.store import Done, Head, KeyRecord, Note, Sighting, Trial, Want, Work, linked
 from reticent.stores import decided
+from reticent.stores.tables import END, USED, Tables, found_end, seen
 
 PATIENCE = 5.0  # seconds to wait for another process's transaction
 STEP = 0.0003  # seconds between two looks whether it is over
-FORMAT = 1
+FORMAT = 2
 TABLES = (
     "CREATE TABLE IF NOT EXISTS journal (first INTEGER PRIMARY KEY, count INTEGER NOT NULL,"
     " head BLOB NOT NULL, at REAL NOT NULL, kept INTEGER NOT NULL, entries BLOB NOT NULL)",
@@ -36,21 +37,31 @@ TABLES = (
     "CREATE INDEX IF NOT EXISTS access_keys_by_age ON access_keys (created, id)",
     "CREATE TABLE IF NOT EXISTS checkpoints (place INTEGER PRIMARY KEY, count INTEGER NOT NULL,"
     " signed BLOB NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS notes (version INTEGER PRIMARY KEY, kind TEXT NOT NULL,"
+    " key BLOB NOT NULL, at REAL NOT NULL, content BLOB NOT NULL, UNIQUE (kind, key))",
+    "CREATE INDEX IF NOT EXISTS notes_by_version ON notes (kind, version)",
+    "CREATE INDEX IF NOT EXISTS notes_by_age ON notes (kind, at)",
+    "CREATE TABLE IF NOT EXISTS noted (version INTEGER NOT NULL)",
+    "INSERT INTO noted SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM noted)",
+    "CREATE TABLE IF NOT EXISTS sightings (record BLOB, value BLOB, principal BLOB NOT NULL,"
+    " shared INTEGER NOT NULL, at REAL NOT NULL, PRIMARY KEY (record, value)) WITHOUT ROWID",
+    "CREATE INDEX IF NOT EXISTS sightings_by_age ON sightings (at)",
     "CREATE TABLE IF NOT EXISTS state (version INTEGER NOT NULL, touched INTEGER NOT NULL)",
     "INSERT INTO state SELECT 0, 0 WHERE NOT EXISTS (SELECT 1 FROM state)",
     f"PRAGMA user_version = {FORMAT}",
 )
-KEYS = "SELECT record FROM access_keys WHERE (created, id) > (?, ?) ORDER BY created, id LIMIT ?"
-END = "SELECT first + count, head FROM journal ORDER BY first DESC LIMIT 1"
 APPEND = "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (first) DO NOTHING"
-BLOCKS = (
-    "SELECT first, count, head, at, entries FROM journal WHERE first >="
-    " (SELECT coalesce(max(first), 0) FROM journal WHERE first <= ?) ORDER BY first LIMIT ?"
-)
 ERASABLE = (
     "SELECT first, count, head, at, entries FROM journal"
     " WHERE first >= ? AND at < ? AND kept > 0 ORDER BY first LIMIT ?"
 )
+ERASE = "UPDATE journal SET entries = ?, kept = ? WHERE first = ?"
+LAST = "SELECT version FROM noted"
+BEARS = "SELECT version FROM notes WHERE kind = ? AND key = ?"
+WRITE = "INSERT OR REPLACE INTO notes (version, kind, key, at, content) VALUES (?, ?, ?, ?, ?)"
+SEEN = "INSERT OR REPLACE INTO sightings VALUES (?, ?, ?, ?, ?)"
+KNOWN = "SELECT record, value, principal, shared, at FROM sightings WHERE record IN "
+ASKED = 500  # records in one statement
 FOUND = {
     "SQLITE_FULL": ("the disk is full", "Free some space; nothing was lost"),
     "SQLITE_BUSY": ("another process holds it", "Try again"),
@@ -61,7 +72,7 @@ FOUND = {
 }
 
 
-class Sqlite:
+class Sqlite(Tables):
     """A store in one file; any thread may call it, one at a time.
 
     Parameters
@@ -71,7 +82,7 @@ class Sqlite:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._db: sqlite3.Connection | None = None
         self._inode = self._folder = 0
         self._end: Head | None = None  # where this process last saw the journal end
@@ -85,7 +96,7 @@ class Sqlite:
                         return Done()
             with self._writing() as db:
                 granted, allowed = _grant(db, work.wants), _allow(db, work.trials)
-                end = _end(db)
+                end = found_end(db.execute(END).fetchall())
                 if work.entries and not self._append(db, end, work.entries):
                     raise decided.damaged("the end of the journal")
                 if not (work.entries or work.wants or work.trials):
@@ -103,126 +114,99 @@ class Sqlite:
         self._end = Head(end.count + count, head)
         return True
 
-    def used(self, account: str, window: int) -> int:
-        """Rows of an account's window that are leased or spent."""
-        with self._lock, self._open() as db:
-            return _used(db, account, window)
-
     def give_back(self, account: str, window: int, rows: int) -> None:
         """Return the unspent rest of a lease."""
         give = "UPDATE budgets SET used = max(0, used - ?) WHERE account = ? AND starts = ?"
-        with self._lock, self._writing() as db:
+        with self._writing() as db:
             db.execute(give, (rows, account, window))
-
-    def head(self) -> Head:
-        """The end of the journal's chain."""
-        with self._lock, self._open() as db:
-            return _end(db)
-
-    def blocks(self, first: int = 0) -> Iterator[Block]:
-        """The journal in order; what is appended meanwhile comes too."""
-        while True:
-            with self._lock, self._open() as db:
-                rows = db.execute(BLOCKS, (first, decided.PORTION)).fetchall()
-            rows = [row for row in rows if row[0] + row[1] > first]
-            if not rows:
-                return
-            yield from (decided.block(*row) for row in rows)
-            first = rows[-1][0] + rows[-1][1]
 
     def erase(self, chosen: Callable[[bytes], bool], before: float) -> int:
         """Erase in portions, and the old bytes from the file: how many entries."""
-        first, erased = 0, 0
-        write = "UPDATE journal SET entries = ?, kept = ? WHERE first = ?"
-        while True:
-            with self._lock, self._writing() as db:
-                rows = db.execute(ERASABLE, (first, before, decided.PORTION)).fetchall()
-                for row in rows:
-                    entries, gone, kept = decided.without(decided.block(*row), chosen)
-                    if gone:
-                        db.execute(write, (entries, kept, row[0]))
-                    erased += gone
-            if not rows:
-                break
-            first = rows[-1][0] + 1
+        erased = decided.erase(self._writing, ERASABLE, ERASE, chosen, before)
         if erased:
             self._settle()
         return erased
 
-    def _settle(self) -> None:
+    def _settle(self, *_: str) -> None:
         """Move the log into the file and empty it: it still held what was erased."""
-        with self._lock, self._open() as db:
+        with self._open() as db:
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def save_key(self, record: KeyRecord) -> None:
         """Add or replace a key by its id; the version rises."""
         row = (record.id, record.created, decided.packed(record))
-        with self._lock, self._writing() as db:
+        with self._writing() as db:
             db.execute("INSERT OR REPLACE INTO access_keys VALUES (?, ?, ?)", row)
             db.execute("UPDATE state SET version = version + 1")
 
-    def key(self, id: str) -> KeyRecord | None:  # noqa: A002 (the word of the trade)
-        """One key by its id."""
-        with self._lock, self._open() as db:
-            row = db.execute("SELECT record FROM access_keys WHERE id = ?", (id,)).fetchone()
-        return decided.key(row[0]) if row else None
-
-    def keys(self, most: int | None = None, after: KeyRecord | None = None) -> list[KeyRecord]:
-        """Keys, oldest first: all, or so many behind one of them."""
-        start = (float("-inf"), "") if after is None else (after.created, after.id)
-        with self._lock, self._open() as db:
-            rows = db.execute(KEYS, (*start, -1 if most is None else most)).fetchall()
-        return [decided.key(row[0]) for row in rows]
-
     def version(self) -> int:
         """A number that rises whenever a key changes; fails where the file was taken away."""
-        with self._lock, self._open() as db:
+        with self._open() as db:
             if not self.path.exists() or self.path.stat().st_ino != self._inode:
                 raise self._error("it was taken away or replaced", "Restore the file, or go on")
             return int(db.execute("SELECT version FROM state").fetchone()[0])
 
-    def save_checkpoint(self, count: int, signed: bytes) -> None:
-        """Keep a signed statement about the first ``count`` entries."""
-        with self._lock, self._writing() as db:
-            db.execute("INSERT INTO checkpoints (count, signed) VALUES (?, ?)", (count, signed))
+    def write(self, notes: Sequence[Note], sightings: Sequence[Sighting] = ()) -> bool:
+        """Write notes that nobody wrote since they were read, and sightings: all or nothing.
 
-    def checkpoints(self) -> list[bytes]:
-        """The signed statements, oldest first."""
-        with self._lock, self._open() as db:
-            return [row[0] for row in db.execute("SELECT signed FROM checkpoints ORDER BY place")]
+        Raises
+        ------
+        StoreError : among others, a content above 64 KiB, a key above 1 KiB, one note twice.
+        """
+        decided.admit(notes)
+        if not notes and not sightings:
+            return True
+        with self._writing() as db:
+            names = [(note.kind, note.key) for note in notes]
+            found = {name: db.execute(BEARS, name).fetchone() for name in names}
+            stored = {name: row[0] for name, row in found.items() if row}
+            rows = decided.note(notes, stored, decided.only(db.execute(LAST).fetchall()))
+            if rows is None:
+                return False
+            db.executemany(WRITE, rows)
+            db.executemany(SEEN, decided.latest(sightings))
+            db.execute("UPDATE noted SET version = version + ?", (len(rows),))
+        return True
 
-    def forget(self, before: int) -> None:
-        """Drop budgets' windows that began before a time."""
-        with self._lock, self._writing() as db:
-            db.execute("DELETE FROM budgets WHERE starts < ?", (before,))
-
-    def forget_principal(self, principal: bytes) -> None:
-        """Drop the values that a principal tried, and the old bytes from the file."""
-        with self._lock, self._writing() as db:
-            db.execute("DELETE FROM tried WHERE principal = ?", (principal,))
-        self._settle()
+    def sightings(self, records: Sequence[bytes]) -> list[Sighting]:
+        """What the index knows of some records, in no order."""
+        chosen, rows = list(dict.fromkeys(records)), []
+        with self._open() as db:
+            for start in range(0, len(chosen), ASKED):
+                part = chosen[start : start + ASKED]
+                rows += db.execute(f"{KNOWN}({', '.join('?' * len(part))})", part).fetchall()
+        return seen(rows)
 
     def close(self) -> None:
         """Let go of the file."""
         with self._lock:
             self._drop()
 
+    def _read(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        with self._open() as db:
+            return db.execute(statement, values).fetchall()
+
+    def _change(self, statement: str, rows: Sequence[Sequence[Any]]) -> int:
+        with self._writing() as db:
+            return db.executemany(statement, rows).rowcount
+
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         """Lend the connection, opened where there is none; after a failure there is none."""
-        try:
-            if self._db is None:
-                self._db = self._connected()
-            yield self._db
-        except (sqlite3.Error, OSError) as error:
-            self._drop()
-            name = getattr(error, "sqlite_errorname", type(error).__name__)
-            known = next((known for known in FOUND if name.startswith(known)), None)
-            found, do = FOUND[known] if known else ("it failed", "Check the disk")
-            raise self._error(f"{found} ({name})", do) from None
-        except BaseException:
-            self._drop()
-            raise
+        with self._lock:
+            try:
+                if self._db is None:
+                    self._db = self._connected()
+                yield self._db
+            except (sqlite3.Error, OSError) as error:
+                self._drop()
+                name = getattr(error, "sqlite_errorname", type(error).__name__)
+                known = next((known for known in FOUND if name.startswith(known)), None)
+                found, do = FOUND[known] if known else ("it failed", "Check the disk")
+                raise self._error(f"{found} ({name})", do) from None
+            except BaseException:
+                self._drop()
+                raise
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -273,14 +257,21 @@ class Sqlite:
         for setting in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
             db.execute(f"PRAGMA {setting}")
         self._inode = self.path.stat().st_ino
-        form = db.execute("PRAGMA user_version").fetchone()[0]
-        if form not in {0, FORMAT}:
-            raise self._error(f"its format is {form}", "Use the reticent that wrote it")
-        if form == 0:
+        if self._format(db) < FORMAT:  # made now, or by an earlier version
             db.execute("BEGIN IMMEDIATE")
-            for statement in TABLES:
-                db.execute(statement)
+            if self._format(db) < FORMAT:
+                for statement in TABLES:
+                    db.execute(statement)
             db.execute("COMMIT")
+
+    def _format(self, db: sqlite3.Connection) -> int:
+        form: int = db.execute("PRAGMA user_version").fetchone()[0]
+        if not 0 <= form <= FORMAT:
+            raise self._error(
+                f"its format is {form}, and up to {FORMAT} is known here",
+                "Use the reticent that wrote it, or a newer one",
+            )
+        return form
 
     def _drop(self) -> None:
         db, self._db, self._end = self._db, None, None
@@ -293,23 +284,13 @@ class Sqlite:
         return StoreError(f"the store {self.path}", found, do)
 
 
-def _end(db: sqlite3.Connection) -> Head:
-    row = db.execute(END).fetchone()
-    return Head(*row) if row else Head()
-
-
-def _used(db: sqlite3.Connection, account: str, window: int) -> int:
-    read = "SELECT used FROM budgets WHERE account = ? AND starts = ?"
-    row: Any = db.execute(read, (account, window)).fetchone()
-    return int(row[0]) if row else 0
-
-
 def _grant(db: sqlite3.Connection, wants: Sequence[Want]) -> tuple[int, ...]:
     accounts = {(want.account, want.window) for want in wants}
-    before = {account: _used(db, *account) for account in accounts}
+    found = {account: db.execute(USED, account).fetchone() for account in accounts}
+    before = {account: row[0] for account, row in found.items() if row}
     after = before.copy()
     granted = decided.grant(wants, after)
-    rows = [(*account, used) for account, used in after.items() if used != before[account]]
+    rows = [(*account, used) for account, used in after.items() if used != before.get(account)]
     db.executemany("INSERT OR REPLACE INTO budgets VALUES (?, ?, ?)", rows)
     return granted
 

@@ -1,0 +1,247 @@
+"""One index over all callers: which values of which records were asked, and by whom, in tokens.
+
+A record of an account is *completed* while the account alone asked a value of it and others asked
+values that this account did not; or where it asked a value that few asked, and many another. A
+value that several asked tells of nobody: honest callers ask for the true one, again and again,
+and whoever sweeps asks for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from reticent.event import QueryEvent
+from reticent.store import Sighting
+
+LEAST = 4  # records of an account below which it is not judged
+VALUES = 64  # of one record that are remembered
+PARTNERS = 16  # of one account that are remembered, the latest
+BLOCK = 64  # records of an account in one block
+OWN = -1  # for ``Sighting.shared``: its asker also asked what others asked, and needs nobody
+
+Values = dict[bytes, Sighting]  # of one record, by value
+
+
+class Tally(msgspec.Struct, array_like=True):
+    """Records that an account asked about since a time, and how many of them are completed."""
+
+    asked: int = 0
+    completed: int = 0
+    since: float = 0.0
+
+
+class Course(msgspec.Struct, array_like=True):
+    """An account's records in one watched column: all of them, and those of the last two blocks.
+
+    Attributes
+    ----------
+    whole, before, now : of all, of the last full block, of the one that is being filled.
+    number : of that one, from 0.
+    """
+
+    whole: Tally = msgspec.field(default_factory=Tally)
+    before: Tally = msgspec.field(default_factory=Tally)
+    now: Tally = msgspec.field(default_factory=Tally)
+    number: int = 0
+
+    @property
+    def judged(self) -> bool:
+        """Whether these are enough records to be told from chance."""
+        return self.whole.asked >= LEAST
+
+    def ask(self, at: float) -> None:
+        """Count a record that is asked about for the first time."""
+        if self.now.asked == BLOCK:
+            self.before, self.now, self.number = self.now, Tally(since=at), self.number + 1
+        self.whole.asked += 1
+        self.now.asked += 1
+
+    def complete(self, by: int, at: float) -> None:
+        """Count a record, asked about at a time, that is completed now (1) or no longer (-1)."""
+        own = [self.whole]
+        if at >= self.now.since:
+            own.append(self.now)
+        elif at >= self.before.since:
+            own.append(self.before)
+        for tally in own:
+            tally.completed = min(max(tally.completed + by, 0), tally.asked)
+
+
+class Account(msgspec.Struct, array_like=True):
+    """What the index knows of one caller.
+
+    Attributes
+    ----------
+    role, model, contract, source : of the last event. rows : asked so far.
+    revisits : records of which it asked a second value by itself.
+    courses : watched column to its records. partners : who asked the values that this account
+        left out, and how often more than the very same values; the latest last.
+    named : when it was named as linked, seconds since 1970; 0: never.
+    """
+
+    role: str = ""
+    model: str = ""
+    contract: str = ""
+    source: bytes = b""
+    rows: int = 0
+    revisits: int = 0
+    courses: dict[str, Course] = msgspec.field(default_factory=dict)
+    partners: dict[bytes, int] = msgspec.field(default_factory=dict)
+    named: float = 0.0
+
+    @property
+    def judged(self) -> bool:
+        """Whether it asked about enough records of any column to be told from chance."""
+        return any(course.judged for course in self.courses.values())
+
+    @property
+    def suspect(self) -> bool:
+        """Whether any of its records is completed."""
+        return any(course.whole.completed for course in self.courses.values())
+
+    def met(self, partner: bytes, by: int) -> None:
+        """Count what another account asked about the same record: another value (1), or its own."""
+        if by > 0 or partner in self.partners:
+            self.partners[partner] = self.partners.pop(partner, 0) + by
+        if len(self.partners) > PARTNERS:
+            del self.partners[next(iter(self.partners))]
+
+
+class Cursor(msgspec.Struct, array_like=True):
+    """How far the journal was read, and how many accounts are judged by now.
+
+    Attributes
+    ----------
+    next : number of the next entry. judged : accounts with enough records in any column.
+    courses : the same for each column.
+    """
+
+    next: int = 0
+    judged: int = 0
+    courses: dict[str, int] = msgspec.field(default_factory=dict)
+
+
+class Index:
+    """The index in memory: all of it, or as much as some events need.
+
+    Parameters
+    ----------
+    account : finds an account that is not here yet.
+
+    Attributes
+    ----------
+    records : to their values. accounts : by principal. changed : sightings, by record and value.
+    """
+
+    def __init__(self, cursor: Cursor, account: Callable[[bytes], Account]) -> None:
+        self.cursor = cursor
+        self.records: dict[bytes, Values] = {}
+        self.accounts: dict[bytes, Account] = {}
+        self.changed: dict[tuple[bytes, bytes], Sighting] = {}
+        self._account = account
+
+    def of(self, principal: bytes) -> Account:
+        """An account, to be changed."""
+        found = self.accounts.get(principal)
+        if found is None:
+            found = self.accounts[principal] = self._account(principal)
+        return found
+
+    def fold(self, event: QueryEvent) -> None:
+        """Count one event, row by row; a refused row tells its caller no less."""
+        self.count(event)
+        for column in event.columns:
+            for record, value in event.records(column):
+                self.ask(event.principal, column, record, value, event.at)
+
+    def count(self, event: QueryEvent) -> None:
+        """Count an event's rows, and remember what they came as."""
+        account = self.of(event.principal)
+        account.role, account.model, account.contract = event.role, event.model, event.contract
+        account.source, account.rows = event.source, account.rows + event.rows
+
+    def alone(self, who: bytes, column: str, at: float) -> None:
+        """Count a record that an account asks about for the first time."""
+        account = self.of(who)
+        before, course = account.judged, account.courses.setdefault(column, Course())
+        course.ask(at)
+        if course.whole.asked == LEAST:
+            self.cursor.courses[column] = self.cursor.courses.get(column, 0) + 1
+            self.cursor.judged += not before
+
+    def ask(self, who: bytes, column: str, record: bytes, value: bytes, at: float) -> None:
+        """Count one value of one record."""
+        values = self.records.setdefault(record, {})
+        own = [one for one in values.values() if one.principal == who]
+        known = values.get(value)
+        if not own:
+            self.alone(who, column, at)
+        elif len(own) == 1 and own[0] is not known:
+            self.of(who).revisits += 1
+        if known is None and len(values) >= VALUES:
+            return
+        before = completed(values)
+        for one in _asked(values, own, known, Sighting(record, value, who, 0, at)):
+            values[one.value] = self.changed[record, one.value] = one
+        after = completed(values)
+        if known is not None and known.shared != OWN and not own:
+            self.of(who).met(known.principal, -1)
+            if known.shared == 0 and any(one.shared > 1 for one in values.values()):
+                after |= {known.principal: known.at, who: at}  # two, where three know another
+        if before or after:
+            self._settle(column, values, before, after)
+
+    def _settle(
+        self, column: str, values: Values, before: dict[bytes, float], after: dict[bytes, float]
+    ) -> None:
+        """Count whose record is completed now and was not before, and the other way round."""
+        for principal in before.keys() ^ after.keys():
+            account = self.of(principal)
+            course = account.courses.setdefault(column, Course())
+            if principal in before:
+                course.complete(-1, before[principal])
+            else:
+                course.complete(1, after[principal])
+                account.met(_partner(values, principal), 1)
+
+
+def completed(values: Values) -> dict[bytes, float]:
+    """Whose record is completed, and when they asked: who alone asked a value, beside others."""
+    if len(values) < 2:
+        return {}
+    counted = [one for one in values.values() if one.shared != OWN]
+    if all(one.principal == counted[0].principal for one in counted):
+        return {}
+    return {one.principal: one.at for one in counted if not one.shared}
+
+
+def _partner(values: Values, principal: bytes) -> bytes:
+    """Who asked another value of a record: rather one that nobody else asked, and rather lately."""
+    others = [one for one in values.values() if one.shared != OWN and one.principal != principal]
+    return min(others, key=lambda one: (one.shared, -one.at)).principal
+
+
+def _asked(
+    values: Values, own: list[Sighting], known: Sighting | None, now: Sighting
+) -> Iterator[Sighting]:
+    """What changes where an account asks a value.
+
+    Who asks the value that others asked, beside another one, goes through the record's values by
+    itself: an analysis of somebody whom others look up makes no accomplices. All that is kept of
+    it is that its other values tell nothing.
+    """
+    who, at = now.principal, now.at
+    if known is None or (known.shared == OWN and known.principal != who):
+        needless = any(one.shared for one in own)
+        yield msgspec.structs.replace(now, shared=OWN if needless else 0)
+    elif known.principal == who:
+        yield msgspec.structs.replace(known, at=max(at, known.at))
+    elif own:
+        yield from (msgspec.structs.replace(one, shared=OWN) for one in own if not one.shared)
+    else:
+        for one in values.values():
+            if one.principal == known.principal and one is not known and not one.shared:
+                yield msgspec.structs.replace(one, shared=OWN)
+        yield Sighting(now.record, now.value, who, known.shared + 1, max(at, known.at))

@@ -1,0 +1,294 @@
+"""Which accounts complete each other's sweeps.
+
+Who spreads a sweep over many accounts asks only a value or two of each record with each of them.
+What gives them away is that others asked the values that they left out. For each account an
+e-value says how much more often that happened to its records than to those of most accounts
+(bets on every higher rate at once: Robbins 1970, doi:10.1214/aoms/1177696786); e-BH names those
+that stand out (Wang and Ramdas 2022, doi:10.1111/rssb.12489), and those that meet each other over
+records that they complete, rather than asking the same, are one group.
+
+Blind spots, as a detector states them: accounts that sweep records which nobody completes, with
+other columns jittered beyond their precision; each value asked twice, by two accounts; fewer than
+some five queries an account; four honest queries for each of the attack's; a table with so few
+distinct records that honest callers ask all values of them anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reticent.event import Alert, QueryEvent
+from reticent.monitor.index import Account, Course, Cursor, Index
+from reticent.monitor.promise import chosen
+
+ALPHA = 0.05  # of the accounts named at any one moment, so many may be honest on average
+FLOOR = 0.05  # of an honest account's records may be completed, in any table
+TWICE = 2.0  # times what happens to the half of accounts to which it happens least
+MOST = 0.9  # where more records than that are completed by chance, nobody can be told apart
+AT_ONCE = 0.9  # weight of an account's whole history; the rest is that of its latest records
+DETECTOR = "linked"
+OTHERS = 1_000  # accounts that one alert names
+LARGEST = 500.0  # nats
+ALONE, SHARED = 1, 2  # records about which one caller asked, or several
+
+Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Accounts that complete each other's sweeps.
+
+    Attributes
+    ----------
+    members : their tokens, the strongest evidence first. evidence : of each, in nats.
+    usual : watched column to the rate at which records are completed by chance, at most.
+    """
+
+    members: tuple[bytes, ...]
+    evidence: tuple[float, ...]
+    usual: Mapping[str, float]
+
+
+def groups(
+    accounts: Mapping[bytes, Account],
+    cursor: Cursor,
+    *,
+    alpha: float = ALPHA,
+    chance: Mapping[str, float] | None = None,
+) -> list[Group]:
+    """Find the accounts that complete each other's sweeps, the largest group first.
+
+    Parameters
+    ----------
+    accounts : those with completed records; the cursor says how many others are judged.
+    alpha : share of honest accounts among those named, on average, at any one moment.
+    chance : watched column to the rate at which honest accounts complete each other.
+    """
+    judged = [name for name, account in accounts.items() if account.judged]
+    if not judged:
+        return []
+    found = [accounts[name] for name in judged]
+    usual = {
+        column: rate(found, column, count, (chance or {}).get(column, 0.0))
+        for column, count in cursor.courses.items()
+    }
+    evidence = np.logaddexp.reduce([_evidence(found, *one) for one in usual.items()], axis=0)
+    evidence = np.minimum(evidence - np.log(len(usual)), LARGEST)
+    missing = max(0, cursor.judged - len(judged))
+    places = chosen(np.concatenate([np.exp(evidence), np.zeros(missing)]), alpha)
+    return [
+        Group(tuple(judged[p] for p in one), tuple(evidence[list(one)].tolist()), usual)
+        for one in _components([int(p) for p in places], judged, found)
+    ]
+
+
+def rate(accounts: Sequence[Account], column: str, judged: int, chance: float = 0.0) -> float:
+    """How often an honest account's records may be completed.
+
+    Twice the mean over the half of accounts to which it happens least: up to a half of all may be
+    attackers.
+
+    Parameters
+    ----------
+    judged : how many there are, with those to which it never happened. chance : known otherwise.
+    """
+    shares = sorted(
+        course.whole.completed / course.whole.asked
+        for account in accounts
+        if (course := account.courses.get(column)) is not None and course.judged
+    )
+    half = max(1, (judged + 1) // 2)
+    never = max(0, judged - len(shares))
+    return max(FLOOR, TWICE * sum(shares[: max(0, half - never)]) / half, TWICE * chance)
+
+
+def log_evidence(asked: Numbers, completed: Numbers, usual: float) -> Numbers:
+    """Log e-values (n,) that records are completed more often than usual.
+
+    The mean of the likelihood ratios of all higher rates. If given the past each record is ever
+    completed with probability at most ``usual``, its expectation is at most 1 at any stopping
+    time.
+    """
+    from scipy.special import betaincc, betaln
+
+    left = asked - completed
+    with np.errstate(divide="ignore"):
+        above = np.log(betaincc(completed + 1, left + 1, usual))
+    nulls = completed * np.log(usual) + (left + 1) * np.log1p(-usual)
+    ratio: Numbers = betaln(completed + 1, left + 1) + above - nulls
+    return ratio
+
+
+def _evidence(accounts: Sequence[Account], column: str, usual: float) -> Numbers:
+    """Log e-values of one column: of the whole history, and of what came lately.
+
+    Every beginning of a block has a weight, together 1: an account that was honest for years is
+    found nearly as fast as a young one.
+    """
+    if usual >= MOST:
+        return np.full(len(accounts), -np.inf)
+    courses = [account.courses.get(column) or Course() for account in accounts]
+    number = np.array([course.number for course in courses], dtype=float)
+    whole = [course.whole for course in courses]
+    now = [course.now for course in courses]
+    before = [course.before for course in courses]
+
+    def of(*parts: Sequence[object]) -> Numbers:
+        asked, completed = (
+            np.array([[getattr(one, name) for one in part] for part in parts], dtype=float)
+            for name in ("asked", "completed")
+        )
+        return log_evidence(asked.sum(axis=0), completed.sum(axis=0), usual)
+
+    with np.errstate(divide="ignore"):
+        late = np.log(1 - AT_ONCE) - np.log(np.maximum(number, 1) * (number + 1))
+        both = np.log(1 - AT_ONCE) - np.log(np.maximum(number - 1, 1) * np.maximum(number, 1))
+    terms = [
+        np.log(AT_ONCE) + of(whole),
+        np.where(number >= 1, late + of(now), -np.inf),
+        np.where(number >= 2, both + of(before, now), -np.inf),
+    ]
+    combined: Numbers = np.logaddexp.reduce(terms, axis=0)
+    return combined
+
+
+def _components(
+    places: Sequence[int], names: Sequence[bytes], accounts: Sequence[Account]
+) -> list[list[int]]:
+    """Split accounts into those that are joined by completed records; who is joined to none goes.
+
+    A pair that asked the same values more often than it completed each other is a hand-over.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    at = {names[place]: order for order, place in enumerate(places)}
+    edges = [
+        (order, at[partner])
+        for order, place in enumerate(places)
+        for partner, net in accounts[place].partners.items()
+        if partner in at and net + accounts[places[at[partner]]].partners.get(names[place], 0) > 0
+    ]
+    if not edges:
+        return []
+    ends = np.array(edges).T
+    graph = coo_array((np.ones(len(edges)), (ends[0], ends[1])), shape=(len(places), len(places)))
+    label = connected_components(graph, directed=False)[1]
+    found: dict[int, list[int]] = {}
+    for place, one in zip(places, label.tolist(), strict=True):
+        found.setdefault(one, []).append(place)
+    return sorted((one for one in found.values() if len(one) > 1), key=len, reverse=True)
+
+
+def alert(
+    group: Group, caller: bytes, accounts: Mapping[bytes, Account], at: float, alpha: float = ALPHA
+) -> Alert:
+    """Say of a group that its accounts complete each other, in the name of one of them."""
+    account = accounts[caller]
+    column = max(
+        group.usual,
+        key=lambda name: (account.courses.get(name) or Course()).whole.completed,
+    )
+    whole, usual = (account.courses.get(column) or Course()).whole, group.usual[column]
+    evidence = group.evidence[group.members.index(caller)]
+    return Alert(
+        at=at,
+        caller=caller,
+        query=max(0, account.rows - 1),
+        detector=DETECTOR,
+        reason=f"{len(group.members)} accounts complete each other's sweeps: of the {whole.asked}"
+        f" records that this one asked about, others asked the values that it left out in"
+        f" {whole.completed}; at most {usual * whole.asked:.1f} are expected by chance",
+        promise=f"of the accounts named at any one moment, on average at most {100 * alpha:g} % are"
+        f" honest, if at most {100 * usual:.3g} % of an honest account's records are ever completed"
+        " by others",
+        evidence={
+            "accounts": float(len(group.members)),
+            "records": float(whole.asked),
+            "completed": float(whole.completed),
+            "usual": usual,
+            "log10": evidence / float(np.log(10)),
+        },
+        role=account.role,
+        model=account.model,
+        contract=account.contract,
+        source=account.source,
+        others=tuple(one for one in group.members if one != caller)[:OTHERS],
+    )
+
+
+def linked(
+    events: Sequence[QueryEvent],
+    *,
+    alpha: float = ALPHA,
+    chance: Mapping[str, float] | None = None,
+) -> list[Alert]:
+    """Link the accounts of recorded events: an alert for each group, at the end of them all.
+
+    Parameters
+    ----------
+    events : in any order; one may hold a whole session.
+    chance : as in ``groups``; see ``completed_by_chance``.
+    """
+    index = folded(events)
+    found = groups(index.accounts, index.cursor, alpha=alpha, chance=chance)
+    at = max((event.at for event in events), default=0.0)
+    return [alert(group, group.members[0], index.accounts, at, alpha) for group in found]
+
+
+def completed_by_chance(events: Sequence[QueryEvent]) -> dict[str, float]:
+    """Watched column to the share of honest accounts' records that others complete."""
+    index = folded(events)
+    rates = {}
+    for column in index.cursor.courses:
+        courses = [one.courses[column] for one in index.accounts.values() if column in one.courses]
+        asked = sum(course.whole.asked for course in courses)
+        rates[column] = sum(course.whole.completed for course in courses) / asked
+    return rates
+
+
+def folded(events: Sequence[QueryEvent]) -> Index:
+    """Fold recorded events into an index in memory.
+
+    A record about which one caller alone asked is only counted: of some millions nearly all are.
+    """
+    index = Index(Cursor(), lambda _: Account())
+    for event, ways in zip(events, _ways(events), strict=True):
+        index.count(event)
+        for place, column in enumerate(event.columns):
+            pairs = event.records(column)
+            for row in np.flatnonzero(ways[:, place]).tolist():
+                if ways[row, place] == ALONE:
+                    index.alone(event.principal, column, event.at)
+                else:
+                    index.ask(event.principal, column, *pairs[row], event.at)
+    return index
+
+
+def _ways(events: Sequence[QueryEvent]) -> list[NDArray[np.int8]]:
+    """How each event's records are counted: of rows and columns (n, c), 0 where not at all."""
+    parts = [
+        np.frombuffer(event.sketches, dtype=np.uint64).reshape(-1, len(event.columns), 4)[:, :, 0]
+        if event.sketches
+        else np.zeros((0, len(event.columns)), dtype=np.uint64)
+        for event in events
+    ]
+    if not parts:
+        return []
+    records = np.concatenate([part.ravel() for part in parts])
+    callers = {event.principal: number for number, event in enumerate(events)}
+    who = np.repeat([callers[event.principal] for event in events], [part.size for part in parts])
+    order = np.lexsort((np.arange(len(records)), who, records))
+    same = np.zeros((2, len(records)), dtype=bool)  # as the one before: record; record and caller
+    same[0, 1:] = records[order][1:] == records[order][:-1]
+    same[1, 1:] = same[0, 1:] & (who[order][1:] == who[order][:-1])
+    number = np.cumsum(~same[0]) - 1
+    several = np.bincount(number, weights=same[0] & ~same[1]) > 0
+    ways = np.empty(len(records), dtype=np.int8)
+    ways[order] = np.where(several[number], SHARED, np.where(same[0], 0, ALONE))
+    ends = np.cumsum([part.size for part in parts])[:-1]
+    return [way.reshape(part.shape) for way, part in zip(np.split(ways, ends), parts, strict=True)]

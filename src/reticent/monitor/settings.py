@@ -1,0 +1,70 @@
+"""``[monitor]``: what honest callers are allowed, how sure an alarm is, and what follows it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from reticent.errors import ConfigError, nearest
+
+Rung = Literal["alert", "coarsen", "delay", "freeze"]
+RUNGS: tuple[Rung, ...] = ("alert", "coarsen", "delay", "freeze")
+LONGEST = 30.0  # seconds that a reply may wait: who waits longer is gone
+
+
+class Monitor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What honest callers are allowed, and how often an alarm may be wrong.
+
+    Attributes
+    ----------
+    alpha : how often an honest caller may ever be alarmed, for each of the two promises.
+    revisits : share of queries that may try a second sensitive value about a person.
+    coverages : the same for a third one.
+    edits : the allowance grows by this for each query that changed another column: who explores
+        a person column by column comes by the sensitive one too.
+    refusals : share of queries that may be refused; None: twice what the contract is made for.
+    run_length : queries, on average at least, between two false alarms for a stolen key.
+    rows_per_hour, networks_per_day, rows_per_second : declared limits of one caller; None: none.
+    callers_per_network : of one network in a day; None: none.
+    respond : the ladder, a rung at each alarm of the same caller and in this order: alert,
+        coarsen (scores become halves), delay, freeze.
+    max_delay : seconds that a delayed reply waits at most.
+    """
+
+    alpha: float = 0.01
+    revisits: float = 0.01
+    coverages: float = 0.001
+    edits: float = 0.12
+    refusals: float | None = None
+    run_length: int = 1_000_000
+    rows_per_hour: int | None = None
+    rows_per_second: float | None = None
+    networks_per_day: int | None = None
+    callers_per_network: int | None = None
+    respond: tuple[Rung, ...] = ("alert",)
+    max_delay: float = 5.0
+
+    def __post_init__(self) -> None:
+        shares = {"alpha": self.alpha, "revisits": self.revisits, "coverages": self.coverages}
+        for name, share in shares.items():
+            if not 0 < share < 0.5:
+                raise ConfigError(f"[monitor] {name}", f"{share} is not between 0 and 0.5",
+                                  "Give a share such as 0.01")  # fmt: skip
+        _check_ladder(self.respond)
+        if not 0 < self.max_delay <= LONGEST:
+            raise ConfigError("[monitor] max_delay", f"{self.max_delay:g} s is out of range",
+                              f"Give more than 0 and at most {LONGEST:g} s")  # fmt: skip
+
+
+def _check_ladder(rungs: tuple[Rung, ...]) -> None:
+    """Refuse rungs that are unknown, twice or out of order."""
+    asked = "[monitor] respond"
+    for word in rungs:
+        if word not in RUNGS:
+            close = nearest(str(word), list(RUNGS))
+            raise ConfigError(asked, f"{word!r} is no rung{close}",
+                              f"Use some of: {', '.join(RUNGS)}")  # fmt: skip
+    places = [RUNGS.index(word) for word in rungs]
+    if not places or places != sorted(set(places)):
+        raise ConfigError(asked, "the rungs do not rise", f"Keep this order: {', '.join(RUNGS)}")
