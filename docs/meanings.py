@@ -46,7 +46,7 @@ MEANINGS: dict[str, dict[str, str]] = {  # of fields whose docstring does not sa
     },
     "StorePlace": {
         "url": "a PostgreSQL shared by all replicas; by default SQLite in `.reticent/`.",
-        "retention_days": "for which the journal keeps what was asked; by default for ever.",
+        "retention_days": "for which queries, alerts and what is made of them are kept; by default for ever.",
     },
     "Abstain": {
         "honest": "the share of honest people who shall be answered; the rest is refused.",

@@ -33,8 +33,10 @@ from reticent import cli, errors, evidence, finding
 from reticent.attacks import ATTACKS, named
 from reticent.cli import project
 from reticent.cli.attacks import described
+from reticent.monitor.simulate.run import BEHAVIORS
 
 WIDTH = 88
+NAMED = ("roles", "alerts")  # tables of tables
 SOURCE = "../../../src/reticent"
 
 
@@ -116,6 +118,32 @@ def attacks_page() -> str:
         "Where the model can be trained again, an audit adds one more finding per column, named "
         "`canaries`: see [attribute canaries](../../explanation/canaries.md).",
     )
+
+
+def behaviors_page() -> str:
+    """What can be simulated."""
+    kinds = {"Honest callers": False, "Attackers": True}
+    tables = [
+        table(["behavior", "what it does", ""], [
+            [f"`{name}`", one.says, _remark(one.permission, one.hides)]
+            for name, one in BEHAVIORS.items() if one.attack is attack
+        ])
+        for attack in kinds.values()
+    ]  # fmt: skip
+    sections = [f"## {kind}\n\n{rows}" for kind, rows in zip(kinds, tables, strict=True)]
+    return page(
+        "Behaviors",
+        "What [`reticent simulate`](../how-to/simulate.md) plays; `reticent simulate --list` "
+        "prints the same. Where a project lacks what one needs (a sensitive column, scores, a form "
+        "or an image), it is left out, and that is said.",
+        *sections,
+    )
+
+
+def _remark(permission: str, hides: str) -> str:
+    if permission:
+        return f'permit = "{permission}"'
+    return f"not detectable: {hides}" if hides else ""
 
 
 def python_page() -> str:
@@ -204,7 +232,7 @@ def config_page() -> str:
     for one in fields_of(project.Tables):
         inner = get_args(hints[one.name])
         kind = inner[1] if get_origin(hints[one.name]) is dict else (*inner, hints[one.name])[0]
-        blocks.append(f"## [{one.name}.NAME]" if one.name == "roles" else f"## [{one.name}]")
+        blocks.append(f"## [{one.name}.NAME]" if one.name in NAMED else f"## [{one.name}]")
         blocks.append(TABLES.get(one.name, ""))
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
             blocks += _keys(kind)
@@ -282,5 +310,6 @@ def pages() -> dict[str, str]:
         "reference/config.md": config_page(),
         "reference/errors.md": errors_page(),
         "reference/attacks/index.md": attacks_page(),
+        "reference/behaviors.md": behaviors_page(),
     }
     return {**found, **{f"reference/attacks/{name}.md": attack_page(name) for name in ATTACKS}}

@@ -22,7 +22,9 @@ ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
 PAGES = [DEPLOY / "Dockerfile", DEPLOY / "reticent.service", DEPLOY / "kubernetes.yaml",
          *sorted((ROOT / "docs" / "how-to").glob("*.md"))]  # fmt: skip
-LINE = re.compile(r"(?:^|[\s`/])reticent ((?:serve|keys|policy|verify|audit|init|doctor)\b[^`\n]*)")
+LINE = re.compile(
+    r"(?:^|[\s`/])reticent ((?:serve|keys|policy|verify|audit|init|doctor|alerts)\b[^`\n]*)"
+)
 
 
 def lines(path: Path) -> Iterator[list[str]]:
@@ -143,7 +145,9 @@ def test_the_unit_confines() -> None:
 SECRET = re.compile(r"rtc_[a-z2-7]{12}_\w{43}|-----BEGIN|[0-9a-f]{64}|password:\s*\S")
 
 
-@pytest.mark.parametrize("path", sorted(DEPLOY.iterdir()), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", sorted(filter(Path.is_file, DEPLOY.rglob("*"))), ids=lambda path: path.name
+)
 def test_no_secret_is_deployed(path: Path) -> None:
     assert SECRET.findall(path.read_text("utf-8")) == []
 

@@ -121,7 +121,7 @@ class Note(msgspec.Struct, frozen=True, array_like=True):
     ----------
     kind, key : which one. content : what it says, at most 64 KiB.
     version : rises with every write in the store, over all notes; 0: not written yet.
-    at : of the last write, seconds since 1970.
+    at : of the last write, seconds since 1970, as the store sets it.
     """
 
     kind: str
@@ -219,12 +219,16 @@ class Store(Protocol):
         """Write notes, and sightings over those of the same record and value: all or nothing.
 
         A note has to bear the version that is stored, 0 where none is: where another replica
-        wrote in between, nothing is written and the answer is False; who asked reads anew.
+        wrote in between, nothing is written and the answer is False; who asked reads anew. A
+        content above 64 KiB, a key above 1 KiB and a note that is there twice are refused.
         """
         ...
 
     def drop(self, kind: str, keys: Sequence[bytes] = (), before: float | None = None) -> int:
-        """Drop notes by their keys, or those last written before a time: how many there were."""
+        """Drop notes by their keys, or those last written before a time: how many there were.
+
+        No version rises: who keeps notes in memory reads them anew from time to time.
+        """
         ...
 
     def sightings(self, records: Sequence[bytes]) -> list[Sighting]:

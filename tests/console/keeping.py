@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from html import unescape
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 import msgspec
 
@@ -92,7 +92,7 @@ class Browser:
         if self.cookies:
             shown["cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         scope = {
-            "type": "http", "method": method, "path": path, "raw_path": path.encode(),
+            "type": "http", "method": method, "path": unquote(path), "raw_path": path.encode(),
             "headers": [(name.encode(), value.encode("latin-1")) for name, value in shown.items()],
             "query_string": query.encode(), "client": (self.peer, 1), "scheme": "http",
             "server": ("127.0.0.1", 8081), "root_path": "", "http_version": "1.1",

@@ -61,8 +61,10 @@ def test_more_evidence_reaches_further_and_only_an_alarm_crosses_the_line(
         assert (draw.reach(one) > draw.MARK) <= (one > 1)
 
 
-@pytest.mark.parametrize(("score", "kind"), [(0.99, "meter"), (1.0, "meter over"),
-                                             (math.nan, "meter"), (math.inf, "meter over")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("score", "kind"),
+    [(0.99, "meter"), (1.0, "meter over"), (math.nan, "meter"), (math.inf, "meter over")],
+)
 def test_evidence_beyond_the_threshold_is_drawn_as_such(score: float, kind: str) -> None:
     assert parsed(draw.evidence(score, "told")).attrib["class"] == kind
 

@@ -14,7 +14,8 @@ from reticent.monitor.standing import STATES
 
 
 @pytest.mark.parametrize(("number", "said"), [
-    (0, "0"), (7, "7"), (1234, "1,234"), (99_999, "99,999"), (123_456, "123 k"), (1_234_567, "1.23 M"),
+    (0, "0"), (7, "7"), (1234, "1,234"), (99_999, "99,999"), (123_456, "123 k"),
+    (1_234_567, "1.23 M"),
     (0.4, "0.4"), (12.7, "13"), (5e9, "5 G"), (math.nan, "–"), (math.inf, "–"),
 ])  # fmt: skip
 def test_counts(number: float, said: str) -> None:
@@ -22,8 +23,8 @@ def test_counts(number: float, said: str) -> None:
 
 
 @pytest.mark.parametrize(("number", "said"), [
-    (7.0, "7"), (5.2138, "5.21"), (-0.25, "−0.25"), (1e-12, "1e−12"), (math.inf, "∞"), (-math.inf, "–"),
-    (math.nan, "–"), (12_345.0, "12,345"),
+    (7.0, "7"), (5.2138, "5.21"), (-0.25, "−0.25"), (1e-12, "1e−12"), (math.inf, "∞"),
+    (-math.inf, "–"), (math.nan, "–"), (12_345.0, "12,345"),
 ])  # fmt: skip
 def test_measures(number: float, said: str) -> None:
     assert words.measure(number) == said
@@ -37,7 +38,8 @@ def test_percentages(share: float, said: str) -> None:
 
 
 @pytest.mark.parametrize(("time", "said"), [
-    (None, "–"), (0.000_43, "0.43 ms"), (0.0123, "12 ms"), (0.432, "432 ms"), (0.0997, "100 ms"), (1.25, "1.2 s"),
+    (None, "–"), (0.000_43, "0.43 ms"), (0.0123, "12 ms"), (0.432, "432 ms"),
+    (0.0997, "100 ms"), (1.25, "1.2 s"),
 ])  # fmt: skip
 def test_times_to_a_reply(time: float | None, said: str) -> None:
     assert words.seconds(time) == said

@@ -21,6 +21,7 @@ import reticent
 from reticent import cli
 from reticent.attacks import ATTACKS, named
 from reticent.cli.project import Tables, check_keys
+from reticent.monitor.simulate.run import BEHAVIORS
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -99,6 +100,12 @@ def test_every_attack_has_its_page(name: str) -> None:
         assert said.replace("``", "`") in text
     for doi in re.findall(r"doi:(\S+\w)", attack.paper):
         assert f"https://doi.org/{doi}" in text
+
+
+def test_every_behavior_is_in_the_reference() -> None:
+    text = (DOCS / "reference" / "behaviors.md").read_text("utf-8")
+    for name, one in BEHAVIORS.items():
+        assert f"| `{name}` | {one.says} |" in text
 
 
 def test_every_public_name_is_in_the_reference() -> None:

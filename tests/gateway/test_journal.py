@@ -9,18 +9,16 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from reticent.errors import DataError
-from reticent.event import Erasure, QueryEvent
+from reticent.event import QueryEvent
 from reticent.gateway.journal import (
     Verified,
     checkpoint,
     entry,
-    erased,
     fingerprint,
-    read,
     read_checkpoint,
     verify,
 )
-from reticent.store import GENESIS, Block, Erased, Head, Store, Work, linked
+from reticent.store import GENESIS, Block, Head, Store, Work, linked
 from reticent.stores.sqlite import Sqlite
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -121,19 +119,3 @@ def test_a_changed_checkpoint_is_false(store: Store, field: str) -> None:
 def test_what_is_no_checkpoint_is_refused(content: bytes) -> None:
     with pytest.raises(DataError, match="this is none"):
         read_checkpoint(content)
-
-
-def test_erasing_one_principal_leaves_the_chain_whole(tmp_path: Path) -> None:
-    store = Sqlite(tmp_path / "store.db")
-    store.commit(Work([event(0, b"a" * 16), event(1, b"b" * 16), event(2, b"a" * 16)]))
-    signed = checkpoint(store.head(), KEY, 0.0)
-    assert erased(store, 2**40, 7.0, "asked for", b"a" * 16) == 2
-    found = verified(store, signed)
-    assert (found.entries, found.erased, found.problems) == (4, 2, ())
-    entries = [one for block in store.blocks() for one in block.entries]
-    assert [isinstance(one, Erased) for one in entries] == [True, False, True, False]
-    last = entries[-1]
-    assert isinstance(last, bytes)
-    assert read(last) == Erasure(7.0, 2, 2**40, "asked for")
-    assert erased(store, 2**40, 8.0, "retention") == 1  # the erasure itself stays
-    assert verified(store, signed).problems == ()

@@ -18,7 +18,8 @@ from reticent.column import is_missing
 from reticent.dataset import Dataset, Matrix
 from reticent.errors import DataError
 from reticent.monitor import trace
-from reticent.monitor.trace import RESERVED, Session, read_trace, write_trace
+from reticent.monitor.cells import RESERVED
+from reticent.monitor.trace import Session, read_trace, write_trace
 
 COLUMNS = ["age", "city", "at"]
 HEAD = "caller,age,city,x:at\n"
@@ -121,10 +122,39 @@ def test_truths_and_codes_stay_what_they_are(tmp_path: Path, suffix: str) -> Non
     assert found.rows["code"].tolist() == ["007", "12", None]
 
 
+def test_words_that_nobody_sent_are_words_still(tmp_path: Path) -> None:
+    held = Dataset({"city": np.array([None, None], dtype=object), "age": np.ones(2)})
+    write_trace(tmp_path / "trace.parquet", [Session("a", held)])
+    found = pd.read_parquet(tmp_path / "trace.parquet", dtype_backend="pyarrow")
+    assert str(found.dtypes["city"]).startswith("string")
+
+
 def test_yes_and_no_are_words(tmp_path: Path) -> None:
     path = put(tmp_path, "caller,smokes\na,yes\na,no\n")
     (found,) = read_trace(path, ["smokes"])
     assert found.rows["smokes"].tolist() == ["yes", "no"]
+
+
+def test_a_word_after_very_many_numbers_is_a_word(tmp_path: Path) -> None:
+    path = put(tmp_path, "caller,dose\n" + "u,1\n" * 30_000 + "u,none\n")
+    (found,) = read_trace(path, ["dose"])
+    assert found.rows["dose"][[0, -1]].tolist() == ["1", "none"]
+
+
+def test_words_among_numbers_are_refused_where_it_is_known_what_holds_text(tmp_path: Path) -> None:
+    path = put(tmp_path, f"caller,dose,sick\nu,1,true\nu,{SECRET},\nu,NA,false\n")
+    (found,) = read_trace(path, ["dose", "sick"], text=["dose"])
+    assert found.rows["sick"].tolist() == [True, None, False]
+    with pytest.raises(DataError, match=r"'dose' .* in 2 rows its cell is no number") as caught:
+        read_trace(path, ["dose", "sick"], text=[])
+    assert SECRET not in str(caught.value)
+
+
+def test_lists_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "trace.parquet"
+    pd.DataFrame({"caller": ["a"], "age": [[1, 2]]}).to_parquet(path)
+    with pytest.raises(DataError):
+        read_trace(path, ["age"])
 
 
 def test_numbers_alone_come_as_one_matrix(tmp_path: Path) -> None:

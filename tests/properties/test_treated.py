@@ -31,6 +31,7 @@ LADDERS = st.sets(st.sampled_from(RUNGS), min_size=1).map(
     lambda some: tuple(word for word in RUNGS if word in some)
 )
 SHARES = st.floats(0, 1, allow_nan=False)
+LAWS = settings(deadline=None)
 FEW = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 
 
@@ -48,6 +49,7 @@ def answers(draw: st.DrawFn) -> Answer:
     return Answer(label, kept, value, draw(st.none() | st.just(kept)), answered)
 
 
+@LAWS
 @given(answers())
 def test_a_coarser_answer_has_the_same_form_and_says_hardly_anything(told: Answer) -> None:
     left = coarser(told)
@@ -64,6 +66,7 @@ def test_a_coarser_answer_has_the_same_form_and_says_hardly_anything(told: Answe
     assert np.array_equal(left.value, [float(f"{one:.0e}") for one in left.value], equal_nan=True)
 
 
+@LAWS
 @given(answers())
 def test_coarser_twice_is_coarser_once(told: Answer) -> None:
     once = coarser(told)
@@ -74,6 +77,7 @@ def test_coarser_twice_is_coarser_once(told: Answer) -> None:
         assert np.array_equal(one, two, equal_nan=True)
 
 
+@LAWS
 @given(answers(), st.data())
 def test_a_row_is_made_coarser_alone(told: Answer, data: st.DataObject) -> None:
     """What is told about one row depends on no other row of the batch."""
@@ -92,6 +96,7 @@ STANDINGS = st.builds(
 )  # fmt: skip
 
 
+@LAWS
 @given(STANDINGS, LADDERS, st.integers(1, 30), st.booleans(), st.booleans())
 def test_an_alarm_never_makes_milder_and_only_climbers_climb(
     before: Standing, ladder: tuple[Rung, ...], fuse: int, auditor: bool, linked: bool
@@ -111,6 +116,7 @@ def test_an_alarm_never_makes_milder_and_only_climbers_climb(
         assert "freeze" in ladder or after.fuse == before.fuse
 
 
+@LAWS
 @given(st.integers(1, 30), st.lists(st.integers(1, 12), max_size=40))
 def test_no_more_rows_than_the_fuse_are_answered(fuse: int, sizes: list[int]) -> None:
     now, answered = Standing(ANN, fuse=fuse), 0

@@ -24,6 +24,7 @@ from .conftest import Server
 from .journal import journal
 
 WORKER = Path(__file__).with_name("worker.py")
+TELLER = Path(__file__).with_name("teller.py")
 
 
 @dataclass
@@ -37,8 +38,14 @@ class Place:
         return open_store(self.url, self.folder)
 
     def worker(self, name: str, way: str, limit: int) -> subprocess.Popen[str]:
+        return self._started(WORKER, name, way, str(limit))
+
+    def teller(self, name: str, times: int) -> subprocess.Popen[str]:
+        return self._started(TELLER, name, str(times))
+
+    def _started(self, program: Path, *words: str) -> subprocess.Popen[str]:
         where = [str(self.folder), *([self.url] if self.url else [])]
-        command = [sys.executable, str(WORKER), name, way, str(limit), *where]
+        command = [sys.executable, str(program), *words, *where]
         return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
@@ -99,6 +106,36 @@ def test_a_kill_loses_nothing_that_was_told(place: Place) -> None:
 @pytest.mark.bench
 def test_fifty_kills(place: Place) -> None:
     assert len(killed(place, 50, 10**6)) > 500
+
+
+def counted(place: Place) -> dict[bytes, int]:
+    """What stands in the notes of the tellers."""
+    with closing(place.opened()) as store:
+        return {note.key: int(note.content) for note in store.notes("count")}
+
+
+def test_processes_count_in_one_note_and_lose_none(place: Place) -> None:
+    tellers = [place.teller(f"t{i}", 60) for i in range(3)]
+    lines = [teller.communicate(timeout=60)[0].count("\n") for teller in tellers]
+    assert [teller.returncode for teller in tellers] == [0, 0, 0]
+    assert lines == [60, 60, 60]
+    assert counted(place) == {b"total": 180, b"t0": 60, b"t1": 60, b"t2": 60}
+
+
+def test_a_kill_leaves_no_note_half_written(place: Place) -> None:
+    tellers = [place.teller(f"t{i}", 10**6) for i in range(2)]
+    heard = [teller.stdout.readline() for teller in tellers if teller.stdout]  # both are at it
+    time.sleep(0.3)
+    for teller in tellers:
+        teller.send_signal(signal.SIGKILL)
+    told = [
+        (first + teller.communicate()[0]).count("\n")
+        for first, teller in zip(heard, tellers, strict=True)
+    ]
+    found = counted(place)
+    own = [found[b"t0"], found[b"t1"]]
+    assert found[b"total"] == sum(own)
+    assert all(n in {said, said + 1} for n, said in zip(own, told, strict=True))  # one, unsaid
 
 
 @pytest.fixture

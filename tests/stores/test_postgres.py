@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from threading import Timer
 from typing import Any
 
 import pytest
 
 from reticent.errors import MissingExtraError, StoreError
-from reticent.store import KeyRecord, Want, Work
+from reticent.store import KeyRecord, Note, Sighting, Want, Work
 from reticent.stores import group, postgres
 from reticent.stores.group import Grouped
 from reticent.stores.postgres import Postgres
@@ -130,6 +132,59 @@ def test_a_replica_that_stands_still_stops_the_others_for_a_while_only(
         assert store.head().count == 1
     store.commit(Work([b"c"]))
     assert journal(store) == [b"a", b"c"]
+
+
+def test_notes_wait_for_each_other_and_the_journal_for_nobody(
+    store: Postgres, other: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(postgres.SETTINGS, "lock_timeout", "100ms")
+    assert store.write([Note("a", b"k", b"1")])
+    with other.transaction():
+        other.execute(postgres.LAST)
+        changes: list[Callable[[], object]] = [
+            lambda: store.write([Note("a", b"l", b"")]),
+            lambda: store.write([], [Sighting(b"r", b"v", b"p", 0, 1.0)]),
+            lambda: store.drop("a", [b"k"]),
+            lambda: store.forget_sightings(2.0),
+        ]
+        for change in changes:
+            with pytest.raises(StoreError, match="LockNotAvailable"):
+                change()
+        store.commit(Work([b"a"], [Want("p", 0, 5, 1, 3)]))
+        assert len(store.notes("a")) == 1
+    assert store.drop("a", [b"k"]) == 1
+
+
+def test_records_are_looked_up_whatever_the_planner_thinks(store: Postgres) -> None:
+    """It knows nothing of a table that has just been filled, and would rather go through it."""
+    seen = [Sighting(b"%d" % place, b"v", b"p", 0, 1.0) for place in range(3000)]
+    notes = [Note("a", b"%d" % place, b"") for place in range(3000)]
+    assert store.write(notes, seen)
+    db = store._db
+    assert db is not None
+    some = [b"%d" % place for place in range(1000)]
+    known = db.execute(f"EXPLAIN {postgres.KNOWN}", (some,)).fetchall()
+    bears = db.execute(f"EXPLAIN {postgres.BEARS}", (["a"] * 1000, some)).fetchall()
+    for plan in (known, bears):
+        assert any("Index" in row[0] for row in plan), plan
+        assert not any("Seq Scan" in row[0] for row in plan), plan
+
+
+def test_a_long_vacuum_is_waited_for(
+    store: Postgres, other: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(postgres.SETTINGS, "statement_timeout", "200ms")
+    assert store.write([], [Sighting(b"r", b"v", b"p", 0, 1.0)])
+    other.execute("BEGIN")
+    other.execute("LOCK TABLE reticent.sightings IN SHARE UPDATE EXCLUSIVE MODE")
+    ending = Timer(0.6, other.execute, ["COMMIT"])
+    ending.start()
+    started = time.monotonic()
+    assert store.forget_sightings(2.0) == 1
+    assert time.monotonic() - started > 0.3
+    ending.join()
+    assert store._db is not None
+    assert store._db.execute("SHOW statement_timeout").fetchone() == ("200ms",)
 
 
 def test_what_a_server_is_set_to_does_not_weaken_it(store: Postgres, other: Any) -> None:

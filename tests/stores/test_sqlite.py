@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from reticent.errors import ConfigError, StoreError
-from reticent.store import KeyRecord, Trial, Want, Work
-from reticent.stores import sqlite
+from reticent.store import KeyRecord, Note, Sighting, Trial, Want, Work
+from reticent.stores import sqlite, tables
 from reticent.stores.opened import open_store
 from reticent.stores.sqlite import Sqlite
 
@@ -86,6 +86,43 @@ def test_what_is_erased_is_nowhere_in_the_files(store: Sqlite, path: Path) -> No
     store.forget_principal(b"P" * 16)
     assert not any(mark in everywhere(path) for mark in marks)
     assert len(journal(store)) == 80
+
+
+def test_what_is_forgotten_is_nowhere_in_the_files(store: Sqlite, path: Path) -> None:
+    noted = [b"Xanthippe-%02d" % i for i in range(40)]
+    sighted = [b"Socrates-%02d" % i for i in range(40)]
+    for place, (mark, record) in enumerate(zip(noted, sighted, strict=True)):
+        seen = Sighting(record * 2, b"v", b"PQ"[place % 2 :][:1], 0, float(place))
+        assert store.write([Note("standing", mark * 3, mark * 100)], [seen])
+
+    def left(marks: list[bytes]) -> list[bytes]:
+        return [mark for mark in marks if mark in everywhere(path)]
+
+    assert left(noted + sighted) == noted + sighted
+    store.drop("standing", [mark * 3 for mark in noted[:20]])  # one by one: on the disk for now
+    store.forget_principal(b"P")
+    assert left(noted + sighted) == noted[20:] + sighted[1::2]
+    store.forget_sightings(20)
+    assert left(sighted) == sighted[21::2]
+    store.drop("standing", before=time.time() + 1)
+    assert left(noted) == []
+
+
+def test_what_is_read_often_is_looked_up(store: Sqlite) -> None:
+    """Never by going through a table, nor by sorting: there may be millions."""
+    store.head()
+    assert store._db is not None
+    statements = {name: getattr(tables, name) for name in vars(tables) if name.isupper()}
+    statements |= {"BEARS": sqlite.BEARS, "KNOWN": f"{sqlite.KNOWN} (?, ?)"}
+    for name in (
+        "USED", "END", "BLOCKS", "KEY", "KEYS", "NOTE", "NOTES", "NEWEST", "DROP", "DROP_OLD",
+        "FORGET_SEEN", "FORGET_TRIED", "SIGHTED", "FORGET_SIGHTED", "BEARS", "KNOWN",
+    ):  # fmt: skip
+        statement = f"EXPLAIN QUERY PLAN {statements[name]}"
+        plan = [row[3] for row in store._db.execute(statement, [1] * statement.count("?"))]
+        ordered = name == "END"  # through the whole journal, from its end, and only one of it
+        assert not any("TEMP B-TREE" in step for step in plan), (name, plan)
+        assert ordered or not any(step.startswith("SCAN") for step in plan), (name, plan)
 
 
 @contextmanager

@@ -27,6 +27,7 @@ COMMANDS = {
     "keys": "make, list, rotate and revoke the keys that callers show",
     "alerts": "what was detected, and whether it reaches you",
     "callers": "how callers stand; freeze and release them",
+    "detect": "detectors over recorded queries",
     "simulate": "honest and attacking traffic on your own data, to try thresholds",
     "policy": "what a batch would cost, and erasing what is kept of somebody",
     "verify": "was anything taken out of the journal or the evidence?",

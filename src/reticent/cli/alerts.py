@@ -14,7 +14,7 @@ import click
 import msgspec
 
 from reticent.cli.project import Project, load_project
-from reticent.cli.shown import common, console
+from reticent.cli.shown import common
 from reticent.errors import ConfigError, MissingExtraError, kind_and_place, nearest
 from reticent.event import Alert
 from reticent.monitor.alerts import opened
@@ -90,7 +90,9 @@ def test(project: Path, only: str | None, as_json: bool, quiet: bool) -> int:
               help="How many, the newest first.")  # fmt: skip
 @common
 def list_newest(project: Path, most: int, as_json: bool, quiet: bool) -> None:
-    """List the newest alerts in the store of PROJECT, whether or not they were sent anywhere."""
+    """List the newest alerts in the store of PROJECT, whether or not they were sent anywhere: when
+    (UTC), how grave, which detector, the role, the caller's token, how often, and why.
+    """
     plan = load_project(project)
     with closing(open_store(plan.tables.store.url, plan.state)) as store:
         notes = store.newest("alert", most)
@@ -159,17 +161,17 @@ def _hex(tokens: Sequence[bytes]) -> Iterator[str]:
 
 
 def _show(alerts: Sequence[Told]) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for heading in ("when (UTC)", "severity", "detector", "role", "caller", "query", "times"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("reason", overflow="fold")
-    for one in alerts:
-        role = f"{one.role} (auditor)" if one.auditor else one.role
-        caller = one.caller[:12] + (f" +{len(one.others)}" if one.others else "")
-        table.add_row(one.at[:16].replace("T", " "), one.severity, escape(one.detector),
-                      escape(role), caller, str(one.query), str(one.count),
-                      escape(one.reason))  # fmt: skip
-    console().print(table)
+    """Print two lines an alert: its facts below one another, then the reason at any width."""
+    lines = [
+        [
+            one.at[:16].replace("T", " "), one.severity, one.detector,
+            f"{one.role} (auditor)" if one.auditor else one.role,
+            one.caller[:12] + (f" +{len(one.others)}" if one.others else ""),
+            f"x{one.count}" if one.count > 1 else "",
+        ]
+        for one in alerts
+    ]  # fmt: skip
+    wide = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for one, line in zip(alerts, lines, strict=True):
+        cells = (f"{cell:<{width}}" for cell, width in zip(line, wide, strict=True))
+        click.echo(f"{'  '.join(cells).rstrip()}\n    {one.reason}")

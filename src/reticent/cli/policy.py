@@ -16,7 +16,7 @@ from reticent.cli.shown import common
 from reticent.contract import Contract
 from reticent.errors import ConfigError, nearest
 from reticent.gateway.budget import ALL, DAY, MINUTE, of_principal, of_role
-from reticent.gateway.journal import erased
+from reticent.gateway.erasing import erased
 from reticent.store import Store
 from reticent.stores.opened import open_store
 
@@ -83,8 +83,8 @@ def price(
 @click.option("--owner", metavar="NAME", required=True, help="Whose queries to erase.")
 @common
 def erase(project: Path, owner: str, as_json: bool, quiet: bool) -> int:
-    """Erase what PROJECT's journal keeps of an owner's queries. Their hashes stay, so that the
-    journal still verifies; that something was erased is written down.
+    """Erase what PROJECT keeps of an owner's queries. In the journal their hashes stay, so that
+    it still verifies, and that something was erased. Whoever is frozen stays frozen.
     """
     plan, now = load_project(project), time.time()
     with closing(open_store(plan.tables.store.url, plan.state)) as store:

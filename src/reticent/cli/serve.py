@@ -133,6 +133,8 @@ def _check(plan: Project, tls_cert: Path | None, tls_key: Path | None) -> None:
     for package in NEEDS:
         if find_spec(package) is None:
             raise MissingExtraError("reticent serve", package, "serve")
+    for sink in plan.tables.alerts.values():
+        alerts.opened(sink, plan.folder)  # what it needs is installed
 
 
 def _desk(plan: Project) -> Any:

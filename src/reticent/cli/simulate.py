@@ -17,7 +17,7 @@ from reticent.cli.shown import common, console, progress, trusting, writable
 from reticent.errors import ConfigError
 from reticent.evidence import write
 from reticent.files import read_people
-from reticent.monitor.simulate.run import BEHAVIORS, Simulation, simulate
+from reticent.monitor.simulate.run import BEHAVIORS, Simulation, check_names, simulate
 from reticent.monitor.simulate.world import World
 from reticent.monitor.trace import write_trace
 from reticent.randomness import subkey
@@ -92,12 +92,14 @@ def command(
     """Play honest callers and attackers against the model of PROJECT and write what they ask.
 
     TRACE is what a gateway would have recorded, made from your own tables: it holds people's
-    values. Beside it, TRACE.key.csv says who was what. Try thresholds on it: reticent detect.
+    values. A file beside it, trace.key.csv of trace.csv, says who was what. Try thresholds on it:
+    reticent detect.
 
     Behaviors that need a permission (explainers, fairness audits, live forms) are played only if
     they are named.
     """
     plan = load_project(project)
+    check_names(behaviors)
     _check_out(out, plan, project)
     with progress(quiet):
         world = world_of(plan, role, trust_pickle)

@@ -34,7 +34,7 @@ from reticent.store import Store
 
 ROOT: Final = "/console"
 COOKIE: Final = "reticent_console"
-OURS: Final = re.compile(r"/console(/[A-Za-z0-9/_.~-]*)?")  # where a login may lead
+OURS: Final = re.compile(r"/console(/[A-Za-z0-9/_-]*)?")  # where a login may lead
 TOKEN: Final = re.compile(rf"[0-9a-f]{{{2 * TOKEN_BYTES}}}")
 UNKNOWN: Final = "This key does not open the console: it takes a key of the role observer or admin."
 TOO_FAST: Final = "Too many attempts to log in. Try again in {seconds} s."
@@ -101,7 +101,7 @@ class Console:
         self.pace = Pace()
         pages: dict[str, Callable[[Request], Awaitable[Response]]] = {
             "": self.overview, "/callers": self.callers, "/callers/{token}": self.caller,
-            "/alerts": self.alerts, "/alerts/{name}": self.alert, "/roles": self.roles,
+            "/alerts": self.alerts, "/alerts/{name:path}": self.alert, "/roles": self.roles,
             "/events": self.events, "/login": self.door, "/session": self.session,
             "/static/{mark}/{name}": self.static,
         }  # fmt: skip

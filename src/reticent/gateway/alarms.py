@@ -56,6 +56,7 @@ class Alarms:
         self._jobs: deque[tuple[bytes, Job]] = deque()
         self._some = asyncio.Event()
         self._lately: OrderedDict[tuple[bytes, str], Alert] = OrderedDict()
+        self._turning: asyncio.Task[bool] | None = None
         self._full = False
 
     def raised(self, alert: Alert) -> None:
@@ -89,13 +90,13 @@ class Alarms:
         while True:
             await self._some.wait()
             while self._jobs:
-                if not await self._carry_out(beside, store):
+                if not await self._turn(beside, store):
                     await asyncio.sleep(RETRY)
             self._some.clear()
 
     async def finish(self, beside: Grouped, store: Store) -> None:
         """Write down what still waits, at the end; say how much could not be."""
-        while self._jobs and await self._carry_out(beside, store):
+        while self._jobs and await self._turn(beside, store):
             pass
         if self._jobs:
             log("alerts lost", waiting=len(self._jobs))
@@ -117,6 +118,14 @@ class Alarms:
         self.standings.presume(presumed)
         self._jobs.append((presumed.principal, job))
         self._some.set()
+
+    async def _turn(self, beside: Grouped, store: Store) -> bool:
+        """Carry out the first job, once, though whoever waits for it may be stopped meanwhile."""
+        if self._turning is None:
+            self._turning = asyncio.create_task(self._carry_out(beside, store))
+        done = await asyncio.shield(self._turning)
+        self._turning = None
+        return done
 
     async def _carry_out(self, beside: Grouped, store: Store) -> bool:
         """Carry out the first job: False where it has to be tried again."""

@@ -20,7 +20,7 @@ STATUSES = (200, 400, 401, 403, 404, 405, 408, 413, 415, 429, 431, 500, 502, 503
 OTHER = "other"  # a status that is not listed
 NOBODY = ""  # the role of who is not known
 PLAIN = ("rows_asked", "rows_answered", "rows_refused", "alerts", "in_flight", "store_failed",
-         "alerts_lost", "delayed")  # fmt: skip
+         "alerts_lost", "alerts_sent", "alerts_given_up", "delayed")  # fmt: skip
 HELP = {
     "rows_asked": "Rows of requests that could be read.",
     "rows_answered": "Rows that were answered.",
@@ -29,6 +29,8 @@ HELP = {
     "in_flight": "Requests that are being answered.",
     "store_failed": "Workers whose store cannot be reached.",
     "alerts_lost": "Alerts that could not wait for the store any longer.",
+    "alerts_sent": "Alerts that arrived, once for each place that took one.",
+    "alerts_given_up": "Alerts that are not sent any more to one of the places.",
     "delayed": "Replies that wait, because their caller raised alarms.",
 }
 GAUGES = ("in_flight", "store_failed", "delayed")

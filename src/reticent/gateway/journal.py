@@ -18,7 +18,7 @@ import msgspec
 
 from reticent.errors import DataError
 from reticent.event import Act, Erasure, QueryEvent
-from reticent.store import GENESIS, Block, Erased, Head, Store, Work, linked
+from reticent.store import GENESIS, Block, Erased, Head, linked
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import (
@@ -29,26 +29,6 @@ if TYPE_CHECKING:
 FORMAT = "reticent-checkpoint/1"
 entry = msgspec.msgpack.Encoder().encode  #: an event to a journal entry
 read = msgspec.msgpack.Decoder(QueryEvent | Erasure | Act).decode  #: and back
-
-
-def erased(store: Store, before: float, now: float, rule: str, principal: bytes = b"") -> int:
-    """Erase entries from before a time, one principal's or all, and write down that it was done.
-
-    Returns
-    -------
-    How many were erased. Their hashes stay, so that the chain still verifies.
-    """
-
-    def chosen(one: bytes) -> bool:
-        found = read(one)
-        return isinstance(found, QueryEvent) and (not principal or found.principal == principal)
-
-    count = store.erase(chosen, before)
-    if principal:
-        store.forget_principal(principal)
-    if count:
-        store.commit(Work([entry(Erasure(now, count, before, rule))]))
-    return count
 
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):

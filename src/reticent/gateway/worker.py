@@ -18,13 +18,14 @@ from reticent.errors import StoreError
 from reticent.gateway.alarms import Alarms
 from reticent.gateway.budget import DAY, Budget
 from reticent.gateway.counters import Counters
+from reticent.gateway.erasing import erased
 from reticent.gateway.freshness import Freshness
 from reticent.gateway.guard import Guard, View
-from reticent.gateway.journal import checkpoint, erased
+from reticent.gateway.journal import checkpoint
+from reticent.gateway.linking import Linking
 from reticent.gateway.log import log
 from reticent.gateway.together import Together
-from reticent.monitor import standing
-from reticent.monitor.alerts.outbox import Outbox
+from reticent.monitor.alerts.outbox import Outbox, forget
 from reticent.monitor.settings import Monitor
 from reticent.monitor.sketch import Sketcher
 from reticent.monitor.standing import Standings
@@ -51,6 +52,7 @@ POLL = 0.2  # seconds between two looks at the keys' version
 THREADS = 64  # in which a costly model, or a server behind the gateway, is asked
 CHECKPOINT = 60.0  # seconds between two signed checkpoints of a journal that grew
 DELIVER = 1.0  # seconds between two looks at the alerts that wait to be sent
+LINK = 1.0  # seconds between two looks for accounts that complete each other's sweeps
 SWEEP = 3_600.0  # seconds between two sweeps of what is over
 
 
@@ -62,7 +64,7 @@ class Plan:
     ----------
     served : the model. schema : its columns. contracts : role to contract. gates : role to gate.
     secret, signing : the root secret and the key that signs checkpoints.
-    store : opens the store; called once in each worker. durable : fsync before each answer.
+    store : opens the store, anew for whom nobody shall wait. durable : fsync before each answer.
     rows_per_day : of all callers. retention_days : of the journal; None keeps it.
     monitor : what is done about alarms. sinks : where alerts go, by name.
     senders : loads what sends to them; called by the worker that delivers.
@@ -109,6 +111,7 @@ class Worker:
         self.guard = guard_of(plan, self.store, self.group, counters, self.tokens, self.alarms)
         self._outbox_store = plan.store()
         self._outbox: Outbox | None = None
+        self._linking: Linking | None = None
         self._signed, self.checkpoint = Head(), b""
         self.leaving = asyncio.Event()
         self._away = False
@@ -135,6 +138,9 @@ class Worker:
         if self._first:
             self._tasks.append(asyncio.create_task(self._every(CHECKPOINT, self.sign)))
             self._tasks.append(asyncio.create_task(self._every(SWEEP, self.sweep, at_once=True)))
+            permitted = [role for role, one in self.plan.contracts.items() if one.permit]
+            self._linking = Linking(self.plan.store(), permitted, self.alarms.raised)
+            self._tasks.append(asyncio.create_task(self._every(LINK, self._linking.round)))
         if self._first and self.plan.sinks:
             self._outbox = Outbox(self._outbox_store, self.plan.senders())
             self._tasks.append(asyncio.create_task(self._every(DELIVER, self.deliver)))
@@ -145,6 +151,8 @@ class Worker:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         try:
+            if self._linking is not None:
+                await self._linking.close()
             await self.alarms.finish(self._beside, self._beside_store)
             await self._beside.close()
             self._outbox_store.close()
@@ -172,6 +180,11 @@ class Worker:
         if self._outbox is not None:
             told = await asyncio.to_thread(self._outbox.deliver_due, time.time())
             for name, one in told.items():
+                self.counters.add("alerts_sent", one.sent)
+                self.counters.add("alerts_given_up", one.given_up)
+                if one.turned:
+                    event = "alerts are not sent" if one.found else "alerts are sent again"
+                    log(event, sink=name, found=one.found)
                 if one.given_up:
                     log("alerts given up", sink=name, alerts=one.given_up, found=one.found)
 
@@ -194,9 +207,11 @@ class Worker:
         now, days = time.time(), self.plan.retention_days
         with closing(self.plan.store()) as store:
             store.forget(int(now) - 2 * DAY)
+            forget(store, self.plan.sinks, now)
             if days is not None:
                 erased(store, now - days * DAY, now, f"retention of {days:g} days")
-                standing.forget(store, now - days * DAY)
+                if self._linking is not None:
+                    self._linking.again()
 
     async def _watch(self) -> None:
         """Look at the keys, and say aloud when the store goes and comes."""
@@ -238,6 +253,7 @@ def guard_of(
     watched = [[name] for name in inputs if name in plan.schema.sensitive or name in averaged]
     sketches = subkey(plan.secret, "sketches")
     identity = Identity(store, plan.secret, tokens, group.call)
+    rules = {role: Rules(permitted=bool(one.permit)) for role, one in plan.contracts.items()}
     return Guard(
         card=plan.served.card,
         views={role: view(plan, role) for role in plan.contracts},
@@ -247,7 +263,7 @@ def guard_of(
         doors=Doors(plan.contracts, plan.high_risk, plan.trusted_proxies),
         budget=Budget(group, plan.contracts, plan.rows_per_day),
         sketcher=Sketcher(sketches, inputs, watched, plan.schema.precisions),
-        watch=Watch(plan.monitor, None, len(watched), {role: Rules() for role in plan.contracts}),
+        watch=Watch(plan.monitor, None, len(watched), rules),
         alarms=alarms,
         group=group,
         counters=counters,

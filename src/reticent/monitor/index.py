@@ -1,14 +1,14 @@
 """One index over all callers: which values of which records were asked, and by whom, in tokens.
 
 A record of an account is *completed* while the account alone asked a value of it and others asked
-values that this account did not; or where it asked a value that few asked, and many another. A
-value that several asked tells of nobody: honest callers ask for the true one, again and again,
-and whoever sweeps asks for all of them.
+values that this account did not; or where it asked a value that few asked, and more another. It is
+*contested* where others asked the very same value, and others again another one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import msgspec
 
@@ -24,12 +24,35 @@ OWN = -1  # for ``Sighting.shared``: its asker also asked what others asked, and
 Values = dict[bytes, Sighting]  # of one record, by value
 
 
+class State(NamedTuple):
+    """How an account stands to a contested record: completed, or else in agreement with others.
+
+    Attributes
+    ----------
+    at : when it asked.
+    """
+
+    completed: bool
+    at: float
+
+
 class Tally(msgspec.Struct, array_like=True):
-    """Records that an account asked about since a time, and how many of them are completed."""
+    """Records that an account asked about since a time, and what became of them by now.
+
+    Attributes
+    ----------
+    completed : by others. contested : others asked another value, and others the very same.
+    """
 
     asked: int = 0
     completed: int = 0
+    contested: int = 0
     since: float = 0.0
+
+    @property
+    def telling(self) -> int:
+        """Records that tell anything of the account: all but the contested ones."""
+        return max(self.asked - self.contested, self.completed)
 
 
 class Course(msgspec.Struct, array_like=True):
@@ -58,15 +81,18 @@ class Course(msgspec.Struct, array_like=True):
         self.whole.asked += 1
         self.now.asked += 1
 
-    def complete(self, by: int, at: float) -> None:
-        """Count a record, asked about at a time, that is completed now (1) or no longer (-1)."""
+    def settle(self, state: State, by: int) -> None:
+        """Count a record that is completed or contested now (1), or no longer (-1)."""
         own = [self.whole]
-        if at >= self.now.since:
+        if state.at >= self.now.since:
             own.append(self.now)
-        elif at >= self.before.since:
+        elif state.at >= self.before.since:
             own.append(self.before)
         for tally in own:
-            tally.completed = min(max(tally.completed + by, 0), tally.asked)
+            if state.completed:
+                tally.completed = min(max(tally.completed + by, 0), tally.asked)
+            else:
+                tally.contested = min(max(tally.contested + by, 0), tally.asked)
 
 
 class Account(msgspec.Struct, array_like=True):
@@ -97,9 +123,9 @@ class Account(msgspec.Struct, array_like=True):
         return any(course.judged for course in self.courses.values())
 
     @property
-    def suspect(self) -> bool:
-        """Whether any of its records is completed."""
-        return any(course.whole.completed for course in self.courses.values())
+    def completed(self) -> int:
+        """How many of its records are completed, over all columns."""
+        return sum(course.whole.completed for course in self.courses.values())
 
     def met(self, partner: bytes, by: int) -> None:
         """Count what another account asked about the same record: another value (1), or its own."""
@@ -182,45 +208,56 @@ class Index:
             self.of(who).revisits += 1
         if known is None and len(values) >= VALUES:
             return
-        before = completed(values)
+        before = _states(values)
         for one in _asked(values, own, known, Sighting(record, value, who, 0, at)):
             values[one.value] = self.changed[record, one.value] = one
-        after = completed(values)
+        after = _states(values)
         if known is not None and known.shared != OWN and not own:
             self.of(who).met(known.principal, -1)
-            if known.shared == 0 and any(one.shared > 1 for one in values.values()):
-                after |= {known.principal: known.at, who: at}  # two, where three know another
-        if before or after:
-            self._settle(column, values, before, after)
+            if known.shared == 0 and known.principal in before:
+                few = any(one.shared > 1 for one in values.values())  # two; three know another one
+                after |= {known.principal: State(few, known.at), who: State(few, at)}
+        for principal in before.keys() | after.keys():
+            self._settle(column, values, principal, before.get(principal), after.get(principal))
 
     def _settle(
-        self, column: str, values: Values, before: dict[bytes, float], after: dict[bytes, float]
+        self, column: str, values: Values, who: bytes, before: State | None, after: State | None
     ) -> None:
-        """Count whose record is completed now and was not before, and the other way round."""
-        for principal in before.keys() ^ after.keys():
-            account = self.of(principal)
-            course = account.courses.setdefault(column, Course())
-            if principal in before:
-                course.complete(-1, before[principal])
-            else:
-                course.complete(1, after[principal])
-                account.met(_partner(values, principal), 1)
+        """Count how an account stands to a record now, and did not before.
+
+        Whoever agreed with others and then was not the last to do so still agrees with them.
+        """
+        if after is None and (before is None or not before.completed):
+            return
+        if before is not None and after is not None and before.completed == after.completed:
+            return
+        account = self.of(who)
+        course = account.courses.setdefault(column, Course())
+        if before is not None:
+            course.settle(before, -1)
+        if after is not None:
+            course.settle(after, 1)
+            if after.completed:
+                for partner in {one.principal for one in _counted(values)} - {who}:
+                    account.met(partner, 1)
 
 
-def completed(values: Values) -> dict[bytes, float]:
-    """Whose record is completed, and when they asked: who alone asked a value, beside others."""
+def _counted(values: Values) -> list[Sighting]:
+    return [one for one in values.values() if one.shared != OWN]
+
+
+def _states(values: Values) -> dict[bytes, State]:
+    """How accounts stand to a record of which several asked different values.
+
+    Known are those who alone asked a value, and of each other value the last one.
+    """
     if len(values) < 2:
         return {}
-    counted = [one for one in values.values() if one.shared != OWN]
-    if all(one.principal == counted[0].principal for one in counted):
+    counted = _counted(values)
+    if len(counted) < 2 or all(one.principal == counted[0].principal for one in counted):
         return {}
-    return {one.principal: one.at for one in counted if not one.shared}
-
-
-def _partner(values: Values, principal: bytes) -> bytes:
-    """Who asked another value of a record: rather one that nobody else asked, and rather lately."""
-    others = [one for one in values.values() if one.shared != OWN and one.principal != principal]
-    return min(others, key=lambda one: (one.shared, -one.at)).principal
+    found = {one.principal: State(False, one.at) for one in counted if one.shared}
+    return found | {one.principal: State(True, one.at) for one in counted if not one.shared}
 
 
 def _asked(

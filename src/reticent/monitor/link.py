@@ -3,14 +3,16 @@
 Who spreads a sweep over many accounts asks only a value or two of each record with each of them.
 What gives them away is that others asked the values that they left out. For each account an
 e-value says how much more often that happened to its records than to those of most accounts
-(bets on every higher rate at once: Robbins 1970, doi:10.1214/aoms/1177696786); e-BH names those
-that stand out (Wang and Ramdas 2022, doi:10.1111/rssb.12489), and those that meet each other over
-records that they complete, rather than asking the same, are one group.
+(bets on every higher rate at once: Robbins 1970, doi:10.1214/aoms/1177696786). A record about
+which it agrees with others, while somebody asked another value, tells nothing: honest people agree
+on the true value, and whoever sweeps has to ask it too. e-BH finds the accounts that stand out
+(Wang and Ramdas 2022, doi:10.1111/rssb.12489); those that met over records which they completed,
+more often than they asked the very same, are one group.
 
-Blind spots, as a detector states them: accounts that sweep records which nobody completes, with
-other columns jittered beyond their precision; each value asked twice, by two accounts; fewer than
-some five queries an account; four honest queries for each of the attack's; a table with so few
-distinct records that honest callers ask all values of them anyway.
+Blind spots: sweeps with other columns jittered beyond their precision; every value asked by two
+accounts; fewer than some eight queries an account; several honest queries for each of the attack's;
+a table of so few distinct records that honest callers ask all values of them anyway. Honest people
+whose patients are just being swept may be named with those who do it.
 """
 
 from __future__ import annotations
@@ -26,12 +28,12 @@ from reticent.monitor.index import Account, Course, Cursor, Index
 from reticent.monitor.promise import chosen
 
 ALPHA = 0.05  # of the accounts named at any one moment, so many may be honest on average
-FLOOR = 0.05  # of an honest account's records may be completed, in any table
+FLOOR = 0.07  # of an honest account's records may be completed, in any table
 TWICE = 2.0  # times what happens to the half of accounts to which it happens least
 MOST = 0.9  # where more records than that are completed by chance, nobody can be told apart
 AT_ONCE = 0.9  # weight of an account's whole history; the rest is that of its latest records
 DETECTOR = "linked"
-OTHERS = 1_000  # accounts that one alert names
+HALVES = 3  # records at least over which two accounts met that are two halves of one
 LARGEST = 500.0  # nats
 ALONE, SHARED = 1, 2  # records about which one caller asked, or several
 
@@ -69,7 +71,7 @@ def groups(
     chance : watched column to the rate at which honest accounts complete each other.
     """
     judged = [name for name, account in accounts.items() if account.judged]
-    if not judged:
+    if not judged or not cursor.courses:
         return []
     found = [accounts[name] for name in judged]
     usual = {
@@ -77,17 +79,16 @@ def groups(
         for column, count in cursor.courses.items()
     }
     evidence = np.logaddexp.reduce([_evidence(found, *one) for one in usual.items()], axis=0)
-    evidence = np.minimum(evidence - np.log(len(usual)), LARGEST)
+    evidence = np.minimum(evidence - np.log(len(usual)), LARGEST)  # the mean over columns
     missing = max(0, cursor.judged - len(judged))
     places = chosen(np.concatenate([np.exp(evidence), np.zeros(missing)]), alpha)
-    return [
-        Group(tuple(judged[p] for p in one), tuple(evidence[list(one)].tolist()), usual)
-        for one in _components([int(p) for p in places], judged, found)
-    ]
+    of = dict(zip(judged, evidence.tolist(), strict=True))
+    found_out = _components([judged[place] for place in places], accounts, of)
+    return [Group(tuple(one), tuple(of[name] for name in one), usual) for one in found_out]
 
 
 def rate(accounts: Sequence[Account], column: str, judged: int, chance: float = 0.0) -> float:
-    """How often an honest account's records may be completed.
+    """How often an honest account's records may be completed, of those that could tell.
 
     Twice the mean over the half of accounts to which it happens least: up to a half of all may be
     attackers.
@@ -97,25 +98,27 @@ def rate(accounts: Sequence[Account], column: str, judged: int, chance: float = 
     judged : how many there are, with those to which it never happened. chance : known otherwise.
     """
     shares = sorted(
-        course.whole.completed / course.whole.asked
+        course.whole.completed / course.whole.telling
         for account in accounts
-        if (course := account.courses.get(column)) is not None and course.judged
+        if (course := account.courses.get(column)) is not None
+        and course.judged
+        and course.whole.telling
     )
     half = max(1, (judged + 1) // 2)
     never = max(0, judged - len(shares))
     return max(FLOOR, TWICE * sum(shares[: max(0, half - never)]) / half, TWICE * chance)
 
 
-def log_evidence(asked: Numbers, completed: Numbers, usual: float) -> Numbers:
+def log_evidence(telling: Numbers, completed: Numbers, usual: float) -> Numbers:
     """Log e-values (n,) that records are completed more often than usual.
 
-    The mean of the likelihood ratios of all higher rates. If given the past each record is ever
-    completed with probability at most ``usual``, its expectation is at most 1 at any stopping
-    time.
+    The mean of the likelihood ratios of all higher rates. If given the past each record that
+    tells anything is ever completed with probability at most ``usual``, the expectation is at
+    most 1 at any stopping time.
     """
     from scipy.special import betaincc, betaln
 
-    left = asked - completed
+    left = telling - completed
     with np.errstate(divide="ignore"):
         above = np.log(betaincc(completed + 1, left + 1, usual))
     nulls = completed * np.log(usual) + (left + 1) * np.log1p(-usual)
@@ -132,56 +135,65 @@ def _evidence(accounts: Sequence[Account], column: str, usual: float) -> Numbers
     if usual >= MOST:
         return np.full(len(accounts), -np.inf)
     courses = [account.courses.get(column) or Course() for account in accounts]
-    number = np.array([course.number for course in courses], dtype=float)
-    whole = [course.whole for course in courses]
-    now = [course.now for course in courses]
-    before = [course.before for course in courses]
-
-    def of(*parts: Sequence[object]) -> Numbers:
-        asked, completed = (
-            np.array([[getattr(one, name) for one in part] for part in parts], dtype=float)
-            for name in ("asked", "completed")
+    whole, before, now = (
+        np.array([(tally.telling, tally.completed) for tally in part], dtype=float).T
+        for part in (
+            [course.whole for course in courses],
+            [course.before for course in courses],
+            [course.now for course in courses],
         )
-        return log_evidence(asked.sum(axis=0), completed.sum(axis=0), usual)
-
-    with np.errstate(divide="ignore"):
-        late = np.log(1 - AT_ONCE) - np.log(np.maximum(number, 1) * (number + 1))
-        both = np.log(1 - AT_ONCE) - np.log(np.maximum(number - 1, 1) * np.maximum(number, 1))
-    terms = [
-        np.log(AT_ONCE) + of(whole),
-        np.where(number >= 1, late + of(now), -np.inf),
-        np.where(number >= 2, both + of(before, now), -np.inf),
-    ]
+    )
+    terms = [np.log(AT_ONCE) + log_evidence(whole[0], whole[1], usual)]
+    for back, part in ((0, now), (1, before + now)):
+        block = np.array([course.number - back for course in courses], dtype=float)
+        weight = np.log(1 - AT_ONCE) - np.log(np.maximum(block * (block + 1), 1))
+        terms.append(np.where(block >= 1, weight + log_evidence(part[0], part[1], usual), -np.inf))
     combined: Numbers = np.logaddexp.reduce(terms, axis=0)
     return combined
 
 
 def _components(
-    places: Sequence[int], names: Sequence[bytes], accounts: Sequence[Account]
-) -> list[list[int]]:
+    standing_out: Sequence[bytes],
+    accounts: Mapping[bytes, Account],
+    evidence: Mapping[bytes, float],
+) -> list[list[bytes]]:
     """Split accounts into those that are joined by completed records; who is joined to none goes.
 
-    A pair that asked the same values more often than it completed each other is a hand-over.
+    Who meets an account that stands out over half of its completed records is its other half,
+    with the likelier values, and comes along where anything speaks against it.
     """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    at = {names[place]: order for order, place in enumerate(places)}
+    names = dict.fromkeys(standing_out)
+    for one in standing_out:
+        enough = max(HALVES, accounts[one].completed / 2)
+        names |= {
+            partner: None
+            for partner, net in accounts[one].partners.items()
+            if net >= enough and evidence.get(partner, 0.0) > 0.0
+        }
+    at = {name: place for place, name in enumerate(names)}
     edges = [
-        (order, at[partner])
-        for order, place in enumerate(places)
-        for partner, net in accounts[place].partners.items()
-        if partner in at and net + accounts[places[at[partner]]].partners.get(names[place], 0) > 0
+        (at[name], at[partner])
+        for name in names
+        for partner, net in accounts[name].partners.items()
+        if partner in at and net + accounts[partner].partners.get(name, 0) > 0
     ]
     if not edges:
         return []
-    ends = np.array(edges).T
-    graph = coo_array((np.ones(len(edges)), (ends[0], ends[1])), shape=(len(places), len(places)))
-    label = connected_components(graph, directed=False)[1]
-    found: dict[int, list[int]] = {}
-    for place, one in zip(places, label.tolist(), strict=True):
-        found.setdefault(one, []).append(place)
+    label = _labels(np.array(edges), len(at))
+    found: dict[int, list[bytes]] = {}
+    for name in sorted(names, key=lambda name: -evidence[name]):
+        found.setdefault(label[at[name]], []).append(name)
     return sorted((one for one in found.values() if len(one) > 1), key=len, reverse=True)
+
+
+def _labels(edges: NDArray[np.intp], size: int) -> list[int]:
+    """The number of each node's component."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    graph = coo_array((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(size, size))
+    labels: list[int] = connected_components(graph, directed=False)[1].tolist()
+    return labels
 
 
 def alert(
@@ -200,15 +212,15 @@ def alert(
         caller=caller,
         query=max(0, account.rows - 1),
         detector=DETECTOR,
-        reason=f"{len(group.members)} accounts complete each other's sweeps: of the {whole.asked}"
-        f" records that this one asked about, others asked the values that it left out in"
-        f" {whole.completed}; at most {usual * whole.asked:.1f} are expected by chance",
-        promise=f"of the accounts named at any one moment, on average at most {100 * alpha:g} % are"
-        f" honest, if at most {100 * usual:.3g} % of an honest account's records are ever completed"
-        " by others",
+        reason=f"{len(group.members)} accounts complete each other's sweeps: for {whole.completed}"
+        f" of {whole.telling} records, others asked the values that this one left out; at most"
+        f" {usual * whole.telling:.1f} are expected by chance",
+        promise=f"of the accounts that stand out at any one moment, on average at most"
+        f" {100 * alpha:g} % are honest, if at most {100 * usual:.3g} % of an honest account's"
+        " records are ever completed by others",
         evidence={
             "accounts": float(len(group.members)),
-            "records": float(whole.asked),
+            "records": float(whole.telling),
             "completed": float(whole.completed),
             "usual": usual,
             "log10": evidence / float(np.log(10)),
@@ -217,7 +229,7 @@ def alert(
         model=account.model,
         contract=account.contract,
         source=account.source,
-        others=tuple(one for one in group.members if one != caller)[:OTHERS],
+        others=tuple(one for one in group.members if one != caller),
     )
 
 
@@ -242,12 +254,12 @@ def linked(
 
 def completed_by_chance(events: Sequence[QueryEvent]) -> dict[str, float]:
     """Watched column to the share of honest accounts' records that others complete."""
-    index = folded(events)
-    rates = {}
+    index, rates = folded(events), {}
     for column in index.cursor.courses:
-        courses = [one.courses[column] for one in index.accounts.values() if column in one.courses]
-        asked = sum(course.whole.asked for course in courses)
-        rates[column] = sum(course.whole.completed for course in courses) / asked
+        found = [one.courses[column].whole for one in index.accounts.values()
+                 if column in one.courses]  # fmt: skip
+        telling = sum(whole.telling for whole in found)
+        rates[column] = sum(whole.completed for whole in found) / max(1, telling)
     return rates
 
 

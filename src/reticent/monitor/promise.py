@@ -34,37 +34,34 @@ class Bets:
     Attributes
     ----------
     stakes : shares of hits that are bet on. wealth, since : one number for each of them.
+    value : the e-value, their mean wealth. lately : the e-detector's value, the mean sum.
     """
 
-    __slots__ = ("since", "stakes", "wealth")
+    __slots__ = ("lately", "since", "stakes", "value", "wealth")
 
     def __init__(self, stakes: tuple[float, ...], wealth: Iterable[float] = ()) -> None:
         self.stakes = stakes
         self.wealth = list(wealth) or [1.0] * len(stakes)
         self.since = [0.0] * len(stakes)
+        self.value = sum(self.wealth) / len(stakes)
+        self.lately = 0.0
 
     def bet(self, hit: bool, allowed: float) -> None:
         """Bet on one query; ``allowed`` may depend on the past only."""
-        wealth, since, place = self.wealth, self.since, 0
-        for stake in self.stakes:
+        wealth, since = self.wealth, self.since
+        total = lately = 0.0
+        for place, stake in enumerate(self.stakes):
             if stake > allowed:
                 factor = stake / allowed if hit else (1.0 - stake) / (1.0 - allowed)
                 grown = wealth[place] * factor
-                wealth[place] = grown if grown > LEAST else LEAST
-                since[place] = (since[place] + 1.0) * factor
+                wealth[place] = grown = grown if grown > LEAST else LEAST
+                since[place] = summed = (since[place] + 1.0) * factor
             else:
-                since[place] += 1.0
-            place += 1
-
-    @property
-    def value(self) -> float:
-        """The e-value: the mean wealth."""
-        return sum(self.wealth) / len(self.wealth)
-
-    @property
-    def lately(self) -> float:
-        """The e-detector's value."""
-        return sum(self.since) / len(self.since)
+                grown = wealth[place]
+                since[place] = summed = since[place] + 1.0
+            total += grown
+            lately += summed
+        self.value, self.lately = total / len(wealth), lately / len(wealth)
 
 
 class Drift:
@@ -82,8 +79,7 @@ class Drift:
         """Add the log-likelihood ratio of one query."""
         level = self.level + nats
         self.level = level if level > 0.0 else 0.0
-        if level > self.best:
-            self.best = level
+        self.best = max(self.best, level)
 
 
 def ratios(usual: float, suspicious: float) -> tuple[float, float]:
@@ -93,39 +89,66 @@ def ratios(usual: float, suspicious: float) -> tuple[float, float]:
 
 @dataclass(frozen=True, slots=True)
 class Calibrated:
-    """A threshold on the session statistic, and what it promises.
+    """When the evidence of a session is enough, and what that promises.
 
     Attributes
     ----------
-    threshold : an alarm is raised above it; infinite while sessions are missing.
+    scales : (k,) the evidence of each detector is measured in these. threshold : an alarm is
+        raised where the largest of them passes it; infinite while sessions are missing.
     promise : in words. sessions : that it was calibrated on. missing : how many more it takes.
     """
 
+    scales: tuple[float, ...]
     threshold: float
     promise: str
     sessions: int
     missing: int = 0
 
 
-def calibrate(statistics: Sequence[float] | NDArray[np.float64], alpha: float) -> Calibrated:
-    """Choose the threshold from the statistics of honest sessions, one of each principal.
+def calibrate(peaks: NDArray[np.float64], alpha: float) -> Calibrated:
+    """Choose the threshold from honest sessions, one of each principal.
 
-    With enough of them the promise holds with 95 % confidence for this calibration, else on
-    average over calibrations; with too few there is no threshold.
+    The statistic of a session is the largest of its detectors' peaks, each in units of the
+    largest that another session had, and at least of 1. For calibration sessions that other one
+    is looked for among the rest, so that they and a new one are exchangeable: a new session can
+    only make the others' statistics smaller, and the rank of its own is conservative.
+
+    Parameters
+    ----------
+    peaks : (n, k) the largest evidence of each of k detectors in each of n sessions; at 1 it is
+        enough by itself.
+
+    Returns
+    -------
+    The promise holds on average over calibrations; with 95 % confidence for this one where the
+    sessions are enough and no detector needs another scale than its own.
     """
-    ordered, share = np.sort(np.asarray(statistics, dtype=float)), f"{100 * alpha:g} %"
-    n = len(ordered)
-    average = math.ceil((1 - alpha) * (n + 1))
-    if average > n:
+    n, share = len(peaks), f"{100 * alpha:g} %"
+    place = math.ceil((1 - alpha) * (n + 1))
+    if place > n:
         needed = math.ceil(1 / alpha) - 1
-        return Calibrated(math.inf, f"none yet: {needed - n} honest sessions are missing", n,
-                          needed - n)  # fmt: skip
+        words = f"none yet: {needed - n} honest sessions are missing"
+        return Calibrated((1.0,) * peaks.shape[1], math.inf, words, n, needed - n)
+    scales, others = _largest(peaks)
+    statistics = np.sort((peaks / others).max(axis=1))
+    threshold = max(1.0, float(statistics[place - 1]))
     confident = _confident(n, alpha)
-    if confident is not None:
+    plain = np.sort(peaks.max(axis=1))
+    if confident is not None and plain[confident - 1] <= 1.0 and threshold == 1.0:
         words = f"at most {share} of exchangeable honest sessions, with 95 % confidence"
-        return Calibrated(float(ordered[confident - 1]), f"{words} ({n} sessions)", n)
-    words = f"on average over calibrations at most {share} of exchangeable honest sessions"
-    return Calibrated(float(ordered[average - 1]), f"{words} ({n} sessions)", n)
+    else:
+        words = f"on average over calibrations at most {share} of exchangeable honest sessions"
+    return Calibrated(tuple(scales.tolist()), threshold, f"{words} ({n} sessions)", n)
+
+
+def _largest(peaks: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The largest peak of each detector (k,), and for each session the largest of others (n, k)."""
+    ordered = np.sort(peaks, axis=0)
+    first, second = ordered[-1], ordered[-2]
+    top = peaks.argmax(axis=0)
+    others = np.tile(first, (len(peaks), 1))
+    others[top, np.arange(peaks.shape[1])] = second
+    return np.maximum(first, 1.0), np.maximum(others, 1.0)
 
 
 def _confident(n: int, alpha: float) -> int | None:

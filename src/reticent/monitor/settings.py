@@ -10,7 +10,7 @@ from reticent.errors import ConfigError, nearest
 
 Rung = Literal["alert", "coarsen", "delay", "freeze"]
 RUNGS: tuple[Rung, ...] = ("alert", "coarsen", "delay", "freeze")
-LONGEST = 30.0  # seconds that a reply may wait: who waits longer is gone
+LONGEST = 10.0  # seconds that a reply may wait: a gateway that stops waits as long for it
 
 
 class Monitor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -23,7 +23,9 @@ class Monitor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     coverages : the same for a third one.
     edits : the allowance grows by this for each query that changed another column: who explores
         a person column by column comes by the sensitive one too.
-    refusals : share of queries that may be refused; None: twice what the contract is made for.
+    refusals : share of queries that may be refused; None: three times what the contract is
+        made for, and a fifth.
+    burst : queries that may be refused besides, at any time: a bad batch, a test.
     run_length : queries, on average at least, between two false alarms for a stolen key.
     rows_per_hour, networks_per_day, rows_per_second : declared limits of one caller; None: none.
     callers_per_network : of one network in a day; None: none.
@@ -34,9 +36,10 @@ class Monitor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     alpha: float = 0.01
     revisits: float = 0.01
-    coverages: float = 0.001
+    coverages: float = 0.0005
     edits: float = 0.12
     refusals: float | None = None
+    burst: int = 4
     run_length: int = 1_000_000
     rows_per_hour: int | None = None
     rows_per_second: float | None = None

@@ -13,10 +13,10 @@ from typing import NamedTuple
 import msgspec
 
 from reticent.errors import StoreError
-from reticent.event import Act, Alert, Erasure, QueryEvent
+from reticent.event import WHOLE, Act, Alert, Erasure, QueryEvent
 from reticent.monitor.index import Account, Cursor, Index
 from reticent.monitor.link import ALPHA, alert, groups
-from reticent.store import Note, Store
+from reticent.store import Erased, Note, Store
 
 KIND = "account"
 CURSOR = ("cursor", b"index")
@@ -76,7 +76,7 @@ class Shared:
     def _keep(self, note: Note) -> None:
         self._drop(note.key)
         account = _account(note.content)
-        place = self.suspects if account.suspect else self._others
+        place = self.suspects if account.completed else self._others
         place[note.key] = account, note.version
         if len(place) > CACHED:
             place.popitem(last=False)
@@ -154,18 +154,23 @@ class Shared:
                 if rows <= 0:
                     return events, after
                 after += 1
-                found = _entry(entry) if isinstance(entry, bytes) else None
-                if isinstance(found, QueryEvent) and self._counts(found):
+                found = self._event(entry)
+                rows -= 1 if found is None else found.rows
+                if found is not None:
                     events.append(found)
-                    rows -= found.rows
-                else:
-                    rows -= 1
         return events, after
 
-    def _counts(self, event: QueryEvent) -> bool:
-        return bool(event.principal and event.rows and event.sketches) and not (
-            event.auditor or event.role in self._permitted
-        )
+    def _event(self, entry: bytes | Erased) -> QueryEvent | None:
+        """Read an entry, where it counts; one that cannot be read is the journal's to tell."""
+        try:
+            found = _entry(entry) if isinstance(entry, bytes) else None
+        except msgspec.MsgspecError:
+            return None
+        if not isinstance(found, QueryEvent) or found.columns == (WHOLE,):
+            return None
+        if found.auditor or found.role in self._permitted:
+            return None
+        return found if found.principal and found.rows and found.sketches else None
 
 
 class Linker:
@@ -247,13 +252,13 @@ def forget_principal(store: Store, principal: bytes) -> None:
     """
     note = store.note(KIND, principal)
     _discount(store, [] if note is None else [_account(note.content)])
-    store.forget_principal(principal)
     store.drop(KIND, [principal])
     after = 0
     while some := store.notes(KIND, after, PORTION):
         after = some[-1].version
         for one in some:
             _leave(store, one, principal)
+    store.forget_principal(principal)  # and the old bytes of all that was dropped
 
 
 def _discount(store: Store, accounts: Iterable[Account]) -> None:

@@ -7,18 +7,20 @@ for all detectors.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reticent.monitor.reference import SAME, TINY, WINDOW, Reference, edited
+from reticent.monitor.points import FAR, FEW, SAME, TINY, Points, edited
+from reticent.monitor.reference import WINDOW, Reference
 
 RECORDS = 512  # remembered by their tokens
 EXPLORED = 32  # people about whom several sensitive values were tried
 DENSE = 0.6  # of the numbers change at once: a person corrects one, or a few
 SMALL = 0.5  # standard deviations: a step of finite differences at most
+ALL_ROUND = 0.4  # of the numbers change by next to nothing, one after the other
 PROBED = 10  # columns changed one at a time about one person: more than people try
 OWN = 2.0  # rows that the middle of honest people weighs against a caller's own
 KEPT = 12_288  # bytes of points
@@ -26,7 +28,8 @@ KEPT = 12_288  # bytes of points
 Tokens = NDArray[np.uint64]
 
 
-class Sight(NamedTuple):
+@dataclass(slots=True)
+class Sight:
     """How one row relates to what its caller asked before.
 
     Attributes
@@ -38,7 +41,12 @@ class Sight(NamedTuple):
     exact_by_chance, near_by_chance : how likely people who look alike make a second value here.
     edit : another column than the sensitive ones changed, in few places, as a person does it.
     edited : share of the caller's earlier rows that were edits, beyond what chance makes look so.
+    back, came : nearly this record, and the same sensitive values, again: a later visit. Share of
+        the caller's earlier rows that were such.
+    kin : at most half of the cells differ from those of an earlier row.
     close : earlier rows as near as an optimizer's steps, and unlike a person's edits.
+    offgrid : several columns of few values have ones here that no honest row had, beyond as many
+        as it would take for a population that has moved.
     around : earlier rows about this person. climbs : more confident than at all of them.
     """
 
@@ -50,7 +58,11 @@ class Sight(NamedTuple):
     near_by_chance: float = 0.0
     edit: bool = False
     edited: float = 0.0
+    back: bool = False
+    came: float = 0.0
+    kin: bool = False
     close: int = 0
+    offgrid: bool = False
     around: int = 0
     climbs: bool = False
 
@@ -61,25 +73,43 @@ class Measure:
 
     Attributes
     ----------
-    weights : (d, 2) sums up what is not sensitive to a mean, and what is.
+    rest : (d,) sums up to a mean what is not sensitive. about : how far a row lies, by that mean,
+        from which one that it has anything to do with. values : of each column that takes few,
+        how many. most, some : numbers that change at once, or by next to nothing.
+    places : each watched group's coordinates; none where rows are projected.
     """
 
     reference: Reference
-    weights: NDArray[np.float32]
+    rest: NDArray[np.float32]
+    about: float
+    values: list[int]
+    most: float
+    some: float
+    places: list[list[int]]
 
     @classmethod
     def of(cls, reference: Reference) -> Measure:
-        """Lay the sums out."""
-        rest = ~reference.hidden
-        return cls(reference, np.column_stack([rest / rest.sum(), ~rest]).astype(np.float32))
+        """Lay the numbers out."""
+        rest = (~reference.hidden).astype(np.float32)
+        numbers = int(reference.numbers.sum())
+        return cls(
+            reference, rest / rest.sum(), max(reference.gaps.near, reference.gaps.crowd, FEW / float(rest.sum())),
+            [len(np.unique(row)) for row in reference.axes.grid],
+            max(3, DENSE * numbers), max(3, ALL_ROUND * numbers),
+            [] if reference.axes.project is not None else [
+                [reference.axes.columns.index(name) for name in group]
+                for group in reference.groups
+            ],
+        )  # fmt: skip
 
 
 class Trail:
     """The memory of one caller: below 32 KiB."""
 
     __slots__ = (
-        "_asked", "_confidence", "_edits", "_explored", "_known", "_levels", "_measure", "_middle", "_next", "_oldest", "_points",
-        "_records", "_size", "_tried", "_values", "_weighed",
+        "_asked", "_backs", "_confidence", "_edits", "_explored", "_heard", "_known", "_levels", "_measure",
+        "_middle", "_next", "_oldest", "_points", "_records", "_size", "_tried", "_values",
+        "_weighed",
     )  # fmt: skip
 
     def __init__(self, measure: Measure) -> None:
@@ -94,11 +124,14 @@ class Trail:
         self._known = self._oldest = 0
         self._explored = np.empty((0, d), dtype=np.float32)
         self._tried: list[int] = []
-        self._asked = self._edits = 0
+        self._asked = self._edits = self._backs = 0
         self._middle: NDArray[np.float32] | None = None
         self._weighed = 0.0
+        self._heard: dict[int, set[float]] = {}
 
-    def see(self, point: NDArray[np.float32], tokens: list[list[int]], confidence: float) -> Sight:
+    def see(
+        self, point: NDArray[np.float32], tokens: Sequence[tuple[int, int]], confidence: float
+    ) -> Sight:
         """Relate a row to earlier ones, and remember it.
 
         Parameters
@@ -106,57 +139,92 @@ class Trail:
         point : (d,). tokens : record and value for each watched group.
         confidence : of the answer; 0 where it told none.
         """
-        reference, size = self._measure.reference, self._size
-        chance, exact = 0.0, 0
-        for group, (record, value) in enumerate(tokens):
-            chance += reference.chance(group, record) * self._known
-            exact = max(exact, self._recalled(record, value))
-        gap = reference.axes.gap(self._points[:size], point)
-        sums = gap @ self._measure.weights
-        if not size or sums[:, 0].min() > reference.person:
-            sight = Sight(exact=exact, exact_by_chance=chance)
-        else:
-            sight = self._related(gap, sums, confidence)._replace(
-                exact=exact, exact_by_chance=chance
-            )
-        if max(sight.exact, sight.near) > 1:
-            sight = sight._replace(fresh=self._explore(point, max(sight.exact, sight.near)))
-        if tokens and not exact:
-            sight = sight._replace(repeat=True)
-        by_chance = 1.5 * reference.edits_by_chance * self._asked
-        share = max(0.0, self._edits - by_chance) / self._asked if self._asked else 0.0
+        measure, size, asked, sight = self._measure, self._size, self._asked, Sight()
+        reference = measure.reference
+        gaps = reference.gaps
+        sight.near_by_chance = gaps.near_by_chance * size / WINDOW
+        if tokens:
+            self._recall(point, tokens, sight)
+        if size:
+            gap = reference.axes.gap(self._points[:size], point)
+            rest = gap @ measure.rest
+            if rest.min() <= measure.about:
+                self._relate(point, gap, rest, confidence, sight)
+        if sight.exact > 1 or sight.near > 1:
+            sight.fresh = self._explore(point, max(sight.exact, sight.near))
+        if asked:
+            beyond = self._edits - 1.5 * gaps.edits_by_chance * asked
+            sight.edited = beyond / asked if beyond > 0.0 else 0.0
+            sight.came = self._backs / asked
         if not sight.repeat:
+            if len(reference.axes.few):
+                sight.offgrid = self._unheard(point)
             self._keep(point, confidence)
             self._asked += 1
             self._edits += sight.edit
-        return sight._replace(
-            edited=share, near_by_chance=reference.near_by_chance * size / WINDOW
-        )
+            self._backs += sight.back
+        return sight
 
-    def outside(self, turned: NDArray[np.float32]) -> bool:
+    def outside(self, point: NDArray[np.float32], turned: NDArray[np.float32]) -> bool:
         """Whether a row lies where hardly any honest one does, seen from the caller's own middle.
 
-        A population that has moved moves the middle: it is soon inside again.
+        A population that has moved moves the middle: it is soon inside again. A row with gaps
+        lies nowhere.
         """
-        reference = self._measure.reference
+        manifold = self._measure.reference.manifold
+        if manifold is None or point.max() >= FAR:
+            return False
         if self._middle is None:
-            self._middle, self._weighed = reference.middle * OWN, OWN
-        away = turned - self._middle / self._weighed
-        self._middle = self._middle + turned
+            self._middle, self._weighed = manifold.middle * np.float32(OWN), OWN
+        away = turned - self._middle / np.float32(self._weighed)
+        self._middle += turned
         self._weighed += 1.0
-        lengths = (away * away) @ reference.split
-        return bool((lengths < reference.low).any() or (lengths > reference.high).any())
+        away *= away
+        wide, narrow = (away @ manifold.split).tolist()
+        (low, thin), (high, thick) = manifold.low, manifold.high
+        return not (low <= wide <= high and thin <= narrow <= thick)
+
+    def _unheard(self, point: NDArray[np.float32]) -> bool:
+        axes, beyond = self._measure.reference.axes, 0
+        for place in axes.unheard(point):
+            heard = self._heard.setdefault(place, set())
+            value = float(point[axes.few[place]])
+            if value in heard:
+                continue
+            if len(heard) >= self._measure.values[place]:
+                beyond += 1
+            else:
+                heard.add(value)
+        return beyond >= max(2, ALL_ROUND * len(axes.few))
+
+    def _recall(
+        self, point: NDArray[np.float32], tokens: Sequence[tuple[int, int]], sight: Sight
+    ) -> None:
+        """Count the values tried of each record, and how likely chance makes a second one.
+
+        What was not sent is no value that was tried.
+        """
+        chance, most, told, measure = 0.0, 0, False, self._measure
+        for group, (record, value) in enumerate(tokens):
+            if measure.places and point[measure.places[group]].max() >= FAR:
+                continue
+            told = True
+            chance += measure.reference.chance(group, record)
+            most = max(most, self._recalled(record, value))
+        sight.exact_by_chance = chance * self._known
+        if told:
+            sight.exact, sight.repeat = most, most == 0
 
     def _recalled(self, record: int, value: int) -> int:
         """Count the values tried of a record, this one included; 0 where it was tried before."""
-        found = np.flatnonzero(self._records[: self._known] == record)
-        if not len(found):
+        found = self._records == record
+        place = int(found.argmax())
+        if not found[place]:
             place = self._oldest
             self._oldest = (place + 1) % RECORDS
             self._known = min(self._known + 1, RECORDS)
             self._records[place], self._values[0, place], self._levels[place] = record, value, 1
             return 1
-        place = int(found[0])
         level = int(self._levels[place])
         if value in self._values[:level, place]:
             return 0
@@ -165,46 +233,64 @@ class Trail:
         self._levels[place] = min(level + 1, 2)
         return level + 1
 
-    def _related(
-        self, gap: NDArray[np.float32], sums: NDArray[np.float32], confidence: float
-    ) -> Sight:
-        """Relate a row to those about the same person."""
+    def _relate(
+        self, point: NDArray[np.float32], gap: Points, rest: NDArray[np.float32],
+        confidence: float, sight: Sight,
+    ) -> None:  # fmt: skip
+        """Relate a row to those that it may have been made from."""
         reference = self._measure.reference
-        about = np.flatnonzero(sums[:, 0] <= reference.person)
-        gap, sums = gap[about], sums[about]
-        rest, apart = sums[:, 0], sums[:, 1]
-        nearest = int(sums.sum(axis=1).argmin())
-        if rest[nearest] < SAME / gap.shape[1] and apart[nearest] < SAME:
-            return Sight(repeat=True)
-        near = rest <= reference.near
-        tried = self._hidden(about[near]) if near.any() else 0
-        own = bool((apart[near] < SAME).any())
-        numbers, changed = reference.numbers, gap > SAME
-        dense = changed[:, numbers].sum(axis=1) >= max(3, DENSE * numbers.sum())
-        tiny = gap.max(axis=1) <= TINY
-        small = (changed.sum(axis=1) <= 2) & (gap.max(axis=1) <= SMALL)
-        probed = int(changed[small].any(axis=0).sum())
-        return Sight(
-            near=0 if own else tried + 1,
-            edit=bool((edited(gap) & (apart < SAME)).any()),
-            close=max(int((near & (dense | tiny)).sum()), probed - PROBED),
-            around=len(about),
-            climbs=confidence > self._confidence[about].max(),
-        )
+        about = (rest <= self._measure.about).nonzero()[0]
+        moved = np.abs(self._points[about] - point)
+        if moved.max(axis=1).min() < SAME:
+            sight.repeat = True
+            return
+        gap, near = gap[about], rest[about] <= reference.gaps.near
+        hidden = reference.hidden
+        both = (self._points[about][:, hidden] < FAR) & (point[hidden] < FAR)
+        alike = np.where(both, gap[:, hidden], 0.0).max(axis=1, initial=0.0) < SAME
+        if near.any():
+            tried = self._hidden(about[near])
+            sight.near = 0 if (near & alike).any() else tried + 1
+            sight.back = sight.near == 0
+        changed = moved > SAME
+        sight.edit = bool((edited(gap) & alike).any())
+        kin = changed.sum(axis=1) <= len(point) / 2
+        sight.kin = bool(kin.any())
+        sight.close = self._steps(gap, changed, rest[about] <= reference.gaps.crowd)
+        sight.around = len(about)
+        if not sight.kin or changed[kin].any(axis=0).sum() >= PROBED:
+            sight.climbs = bool(confidence > self._confidence[about].max())
+
+    def _steps(self, gap: Points, moved: NDArray[np.bool_], near: NDArray[np.bool_]) -> int:
+        """Count the rows that an optimizer's step leads away from, and no person's edit.
+
+        An optimizer moves most numbers at once, or one after the other by next to nothing; whoever
+        watches one patient moves one or two, and again the same.
+        """
+        measure, largest = self._measure, gap.max(axis=1)
+        steps = near & (moved[:, measure.reference.numbers].sum(axis=1) >= measure.most)
+        tiny = largest <= TINY
+        if moved[tiny].any(axis=0).sum() >= measure.some:
+            steps |= tiny
+        small = (moved.sum(axis=1) <= FEW) & (largest <= SMALL)
+        if moved[small].any(axis=0).sum() >= PROBED:
+            steps |= small
+        return int(steps.sum())
 
     def _hidden(self, places: NDArray[np.intp]) -> int:
         """Count the different sensitive values of some remembered rows."""
         hidden = self._measure.reference.hidden
         if not hidden.any():
             return 0
-        return len({row.tobytes() for row in self._points[places][:, hidden]})
+        values = self._points[places][:, hidden]
+        return len({row.tobytes() for row in values[values.max(axis=1) < FAR]})
 
     def _explore(self, point: NDArray[np.float32], depth: int) -> int:
         """Count a person once for each depth: the depth that is new, or 0."""
         depth = min(depth, 3)
         reference = self._measure.reference
-        gap = reference.axes.gap(self._explored, point) @ self._measure.weights[:, 0]
-        about = np.flatnonzero(gap <= reference.person)
+        gap = reference.axes.gap(self._explored, point) @ self._measure.rest
+        about = np.flatnonzero(gap <= reference.gaps.person)
         before = max((self._tried[place] for place in about), default=1)
         if before >= depth:
             return 0

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import secrets
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple, Self
 
+from reticent.contract import Contract
 from reticent.dataset import Dataset
 from reticent.event import Alert, QueryEvent
 from reticent.monitor.detectors.climb import Climb
 from reticent.monitor.detectors.coverage import Coverage
 from reticent.monitor.detectors.detector import Detector, Query
 from reticent.monitor.detectors.frequency import Frequency
+from reticent.monitor.detectors.grid import Grid
 from reticent.monitor.detectors.jitter import Jitter
 from reticent.monitor.detectors.manifold import Manifold
 from reticent.monitor.detectors.refusals import Refusals
@@ -20,16 +22,18 @@ from reticent.monitor.detectors.source import Source
 from reticent.monitor.detectors.spread import Spread
 from reticent.monitor.detectors.sweep import Sweep
 from reticent.monitor.detectors.volume import Volume
+from reticent.monitor.points import Points
 from reticent.monitor.promise import Calibrated
-from reticent.monitor.reference import Points, Reference, token_pairs
+from reticent.monitor.reference import Reference, token_pairs
 from reticent.monitor.settings import Monitor
 from reticent.monitor.trail import Measure, Sight, Trail
+from reticent.schema import Schema
 from reticent.target import Answer
 
 ACTIVE = 4_096  # callers with a trail; beyond it the longest silent one keeps its wealth only
 IDLE = 100_000  # callers whose wealth is kept in memory; the store knows the others
 STEP = 10.0  # each further alert about a caller needs so many times the evidence
-NOTHING = Sight(exact=0)
+NOTHING = Sight()
 SWEEPING = ("sweep", "jitter", "coverage")
 
 
@@ -45,11 +49,42 @@ class Rules(NamedTuple):
     refusals: float | None = None
     permitted: bool = False
 
+    @classmethod
+    def of(cls, contract: Contract | None, settings: Monitor, usual: float | None = None) -> Self:
+        """Read a role's rules off its contract.
+
+        Parameters
+        ----------
+        usual : share of honest people whom it refuses, where that was measured.
+        """
+        if contract is None:
+            return cls(settings.refusals if usual is None else _lenient(usual))
+        rule, permitted = contract.abstain, bool(contract.permit)
+        if rule is None:
+            return cls(None, permitted)
+        expected = None if rule.honest is None else 1.0 - rule.honest
+        known = [share for share in (expected, usual) if share is not None]
+        allowed = _lenient(max(known)) if known else 0.5
+        return cls(allowed if settings.refusals is None else settings.refusals, permitted)
+
+
+def _lenient(share: float) -> float:
+    """Far more than is usual: a population that has moved is refused more often, too."""
+    return min(0.6, 3.0 * share + 0.2)
+
+
+def watched(
+    columns: Sequence[str], schema: Schema, contracts: Iterable[Contract]
+) -> list[list[str]]:
+    """The groups of columns whose values an attacker may vary: sensitive or averaged over."""
+    averaged = {name for contract in contracts for name in contract.marginalize}
+    return [[name] for name in columns if name in schema.sensitive or name in averaged]
+
 
 class Memory:
     """What is remembered of one caller in one role."""
 
-    __slots__ = ("bets", "limits", "queries", "raised", "sessions", "trail")
+    __slots__ = ("all", "bets", "limits", "queries", "raised", "sessions", "trail")
 
     def __init__(self, watch: Watch, rules: Rules) -> None:
         own, reference = watch.settings, watch.reference
@@ -57,17 +92,19 @@ class Memory:
         self.raised: dict[str, float] = {}  # promise to the factor that the next alarm needs
         self.trail = None if watch.measure is None else Trail(watch.measure)
         self.bets: list[Sweep | Jitter | Coverage | Refusals] = []
-        self.sessions: list[Spread | Climb | Manifold] = []
+        self.sessions: list[Spread | Climb | Manifold | Grid] = []
         if reference is not None and not rules.permitted:
             if watch.groups:
                 self.bets += [Sweep(own), Coverage(own)]
                 if reference.hidden.any():
                     self.bets.append(Jitter(own))
             self.sessions += [Spread(), Climb()]
-            if len(reference.middle):
+            if len(reference.axes.few):
+                self.sessions.append(Grid())
+            if reference.manifold is not None:
                 self.sessions.append(Manifold())
         if rules.refusals is not None:
-            self.bets.append(Refusals(rules.refusals))
+            self.bets.append(Refusals(rules.refusals, own.burst))
         self.limits: list[Detector] = []
         if own.rows_per_hour is not None:
             self.limits.append(Volume(own.rows_per_hour))
@@ -75,26 +112,29 @@ class Memory:
             self.limits.append(Frequency(own.rows_per_second))
         if own.networks_per_day is not None:
             self.limits.append(Source(own.networks_per_day))
+        self.all: list[Detector] = [*self.bets, *self.sessions, *self.limits]
 
     @property
     def contract(self) -> float:
         """The e-value of the written allowance."""
-        return sum(one.bets.value for one in self.bets) / (len(self.bets) or 1)
+        return sum([one.bets.value for one in self.bets]) / (len(self.bets) or 1)
 
     @property
     def lately(self) -> float:
         """The e-detector's value."""
-        return sum(one.bets.lately for one in self.bets) / (len(self.bets) or 1)
+        return sum([one.bets.lately for one in self.bets]) / (len(self.bets) or 1)
+
+    def session(self, scales: Sequence[float]) -> float:
+        """The session statistic: the largest evidence, each detector's in its own scale."""
+        most = 0.0
+        for one, scale in zip(self.sessions, scales, strict=True):
+            most = max(most, one.evidence / scale)
+        return most
 
     @property
-    def session(self) -> float:
-        """The session statistic: the largest evidence, in units of what is enough."""
-        return max((one.evidence for one in self.sessions), default=0.0)
-
-    @property
-    def peak(self) -> float:
-        """The largest that the session statistic has been."""
-        return max((one.peak for one in self.sessions), default=0.0)
+    def peaks(self) -> list[float]:
+        """The largest that each detector's evidence has been."""
+        return [one.peak for one in self.sessions]
 
 
 class Watch:
@@ -149,7 +189,7 @@ class Watch:
                 tokens = [] if pairs is None else pairs[place]
                 sight = memory.trail.see(points[place], tokens, confident[place])
                 if turned is not None and not sight.repeat:
-                    outside = memory.trail.outside(turned[place])
+                    outside = memory.trail.outside(points[place], turned[place])
             query = Query(
                 event.at if at is None else at[place], memory.queries,
                 event.source if sources is None else sources[place],
@@ -173,44 +213,47 @@ class Watch:
             self.callers.move_to_end(key)
         return memory
 
+    def forget(self, principal: bytes) -> None:
+        """Drop what is remembered of a caller."""
+        for key in [key for key in self.callers if key[0] == principal]:
+            del self.callers[key]
+
     def _placed(
         self, event: QueryEvent, rows: Dataset
-    ) -> tuple[Points | None, Points | None, list[list[list[int]]] | None]:
+    ) -> tuple[Points | None, Points | None, list[list[tuple[int, int]]] | None]:
         """Points (n, d), the same in the manifold's directions, and tokens (n, groups, 2)."""
         reference = self.reference
         if reference is None:
             return None, None, None
         points = reference.axes(rows)
-        turned = points[:, reference.numbers] @ reference.whiten if len(reference.middle) else None
-        pairs = token_pairs(event.sketches, self.groups).tolist() if self.groups else None
+        turned = None
+        if reference.manifold is not None:
+            turned = points[:, reference.numbers] @ reference.manifold.whiten
+        pairs = token_pairs(event.sketches, self.groups) if self.groups else None
         return points, turned, pairs
 
     def _shown(self, memory: Memory, query: Query, event: QueryEvent) -> Alert | None:
         """Show one query to every detector, and see whether it is enough."""
-        for one in memory.bets:
-            one.observe(query)
-        for one in memory.sessions:
-            one.observe(query)
-        for one in memory.limits:
+        for one in memory.all:
             one.observe(query)
         own, raised = self.settings, memory.raised
         if memory.contract >= raised.get("contract", 1.0) / own.alpha:
             raised["contract"] = memory.contract * own.alpha * STEP
+            raised["lately"] = max(1.0, memory.lately / own.run_length) * STEP
             first = max(memory.bets, key=lambda one: one.bets.value)
             words = (f"a caller who keeps to the allowance is ever alarmed with probability at "
                      f"most {100 * own.alpha:g} %")  # fmt: skip
             return self._alert(memory, query, event, first, words, memory.contract * own.alpha)
         if memory.lately >= raised.get("lately", 1.0) * own.run_length:
             raised["lately"] = memory.lately / own.run_length * STEP
+            raised["contract"] = max(1.0, memory.contract * own.alpha) * STEP
             first = max(memory.bets, key=lambda one: one.bets.lately)
             words = (f"as for a stolen key: on average at least {own.run_length} queries between "
                      "two false alarms")  # fmt: skip
-            return self._alert(
-                memory, query, event, first, words, memory.lately / own.run_length
-            )
+            return self._alert(memory, query, event, first, words, memory.lately / own.run_length)
         session = self.sessions.get(event.role)
-        if session is not None and memory.session > raised.get("session", 1.0) * max(
-            1.0, session.threshold
+        if session is not None and memory.session(session.scales) > (
+            raised.get("session", 1.0) * session.threshold
         ):
             raised["session"] = raised.get("session", 1.0) * STEP
             top = max(memory.sessions, key=lambda one: one.evidence)

@@ -27,7 +27,7 @@ def alert(**changed: Any) -> Alert:
     """An alert as a detector raises it."""
     said: dict[str, Any] = {
         "id": "0123456789abcdef", "at": 1_800_000_000.25, "caller": CALLER, "query": 7,
-        "detector": "revisit", "reason": "The 4th record asked with two values of affairs.",
+        "detector": "sweep", "reason": "The 4th record asked with two values of affairs.",
         "promise": "At most 1 % of honest callers, ever.", "evidence": {"records": 4.0},
         "role": "partner", "model": "forest", "contract": "c0ffee", "source": SOURCE, **changed,
     }  # fmt: skip

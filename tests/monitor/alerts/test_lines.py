@@ -12,8 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from monitor.alerts.receivers import CALLER, alert, datagrams, secured, stream, unused
-from reticent import __version__
 from reticent.monitor.alerts import opened, reach
+from reticent.monitor.alerts.ocsf import OURS
 from reticent.monitor.alerts.sender import Sender, UndeliveredError
 from reticent.monitor.alerts.settings import Sink
 from reticent.monitor.alerts.sinks import syslog
@@ -70,7 +70,7 @@ def test_a_line_of_syslog() -> None:
     text = line(alert(), structured(alert()), alert().reason).decode()
     found = HEADER.fullmatch(text)
     assert found is not None
-    assert (found[1], found[2], found[5]) == ("83", "2027-01-15T08:00:00.250Z", "revisit")
+    assert (found[1], found[2], found[5]) == ("83", "2027-01-15T08:00:00.250Z", "sweep")
     pairs, message = data_of(found[6])
     assert pairs["caller"] == CALLER.hex()
     assert (pairs["records"], pairs["query"], pairs["role"]) == ("4", "7", "partner")
@@ -79,8 +79,8 @@ def test_a_line_of_syslog() -> None:
 
 def test_an_event_of_cef() -> None:
     fields, values = cef_of(event(alert(role="a=b")))
-    assert fields == ["reticent", "reticent", __version__, "revisit",
-                      "Model inversion of forest by one account: revisit", "8"]  # fmt: skip
+    assert fields == ["reticent", "reticent", OURS, "sweep",
+                      "Model inversion of forest by one account: sweep", "8"]  # fmt: skip
     assert values["suid"] == CALLER.hex()
     assert (values["cs1Label"], values["cs1"]) == ("role", "a=b")
     assert values["msg"] == alert().reason

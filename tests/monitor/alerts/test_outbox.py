@@ -186,18 +186,32 @@ def test_whatever_a_library_raises_the_alert_stays(
 
 
 def test_one_slow_sink_holds_nobody_up(store: MemoryStore) -> None:
-    slow, quick = Fake(), Fake()
-    arrived, sinks = threading.Event(), {"slow": FILE, "quick": FILE}
-    quick.does = lambda one: arrived.set()
+    slow, quick, done = Fake(), Fake(), threading.Event()
+    sinks = {"slow": FILE, "quick": FILE}
 
     def wait(one: Alert) -> None:
-        assert arrived.wait(5)
+        assert done.wait(5)
 
     slow.does = wait
     put(store, "a", sinks=sinks)
-    told = Outbox(store, {"slow": slow, "quick": quick}).deliver_due(NOW)
-    assert arrived.is_set()
-    assert [told[name].sent for name in ("slow", "quick")] == [1, 1]
+    box = Outbox(store, {"slow": slow, "quick": quick})
+    assert {name: one.sent for name, one in box.deliver_due(NOW, 0.2).items()} == {"quick": 1}
+    put(store, "b", sinks=sinks)
+    assert {name: one.sent for name, one in box.deliver_due(NOW + 1, 0.2).items()} == {"quick": 1}
+    assert (slow.asked, quick.told) == (1, ["a", "b"])
+    done.set()
+    assert box.deliver_due(NOW + 2, 5)["slow"].sent == 2
+    assert slow.told == ["a", "b"]
+
+
+def test_that_a_sink_fails_is_news_once(box: Outbox, store: MemoryStore, sink: Fake) -> None:
+    put(store, "a", "b")
+    sink.does = down
+    told = [box.deliver("siem", NOW + second) for second in range(100)]
+    assert [(one.found, one.turned) for one in told if one.turned] == [("it answers 500", True)]
+    sink.does = lambda one: None
+    told = [box.deliver("siem", NOW + 100 + second) for second in range(200)]
+    assert [(one.sent, one.turned) for one in told if one.sent] == [(2, True)]
 
 
 def test_a_turn_ends_before_its_lease(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -12,13 +16,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.alerts.waiting import NOW, Fake, down, names, put, refuse, route, run
+from monitor.alerts.waiting import FILE, NOW, Fake, down, names, put, refuse, route, run
 from reticent.errors import StoreError
 from reticent.event import Alert
-from reticent.monitor.alerts.outbox import KIND, LEASE, LONGEST, Outbox, Route, waiting_for
+from reticent.monitor.alerts import opened as opened_sink
+from reticent.monitor.alerts.outbox import (
+    KIND,
+    LEASE,
+    LONGEST,
+    PATIENCE,
+    Outbox,
+    Route,
+    forget,
+    waiting_for,
+)
+from reticent.monitor.alerts.settings import Sink
 from reticent.store import Note, Store
 from reticent.stores.sqlite import Sqlite
 from stored import MemoryStore
+from stores.conftest import opened, server
+
+__all__ = ["opened", "server"]
 
 
 @pytest.fixture
@@ -39,26 +57,10 @@ def box(store: MemoryStore, sink: Fake) -> Outbox:
 # Replicas, crashes and clocks -----------------------------------------------------------------
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def shared(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], Store]]:
-    """A store that several replicas open."""
-    memory, made = MemoryStore(), []
-
-    def opening() -> Store:
-        if request.param == "memory":
-            return memory
-        made.append(Sqlite(tmp_path / "store.db"))
-        return made[-1]
-
-    yield opening
-    for one in made:
-        one.close()
-
-
-def test_of_several_replicas_one_sends(shared: Callable[[], Store]) -> None:
-    sink, store = Fake(), shared()
+def test_of_several_replicas_one_sends(opened: Callable[[], Store]) -> None:
+    sink, store = Fake(), opened()
     put(store, *names(60))
-    boxes = [Outbox(shared(), {"siem": sink}) for _ in range(4)]
+    boxes = [Outbox(opened(), {"siem": sink}) for _ in range(4)]
     sink.does = lambda one: time.sleep(0.001)
     threads = [threading.Thread(target=run, args=(box, NOW, 30)) for box in boxes]
     for thread in threads:
@@ -90,6 +92,39 @@ def test_what_a_replica_left_behind_is_sent_by_another(store: MemoryStore, sink:
     assert sink.told == ["a"]  # it may be at it still
     assert second.deliver("siem", NOW + LEASE).sent == 2
     assert sink.told == ["a", "b", "c"]
+
+
+CHILD = """
+import sys
+from pathlib import Path
+from reticent.monitor.alerts import opened
+from reticent.monitor.alerts.outbox import Outbox
+from reticent.monitor.alerts.settings import Sink
+from reticent.stores.sqlite import Sqlite
+folder, now = Path(sys.argv[1]), float(sys.argv[2])
+sink = opened(Sink(kind="file", path="told"), folder)
+Outbox(Sqlite(folder / "store.db"), {"siem": sink}).deliver("siem", now)
+"""
+
+
+def test_a_gateway_that_is_killed_loses_no_alert(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    with closing(Sqlite(tmp_path / "store.db")) as store:
+        put(store, *names(300))
+        child = subprocess.Popen([sys.executable, "-c", CHILD, str(tmp_path), str(NOW)])
+        while not told.exists() or len(told.read_bytes().splitlines()) < 30:
+            time.sleep(0.001)
+            assert child.poll() is None
+        child.kill()
+        child.wait()
+        before = len(told.read_bytes().splitlines())
+        assert before < 300
+        box = Outbox(store, {"siem": opened_sink(Sink(kind="file", path="told"), tmp_path)})
+        assert box.deliver("siem", NOW + LEASE - 1).sent == 0
+        sent = box.deliver("siem", NOW + LEASE).sent
+    ids = [json.loads(line)["metadata"]["uid"] for line in told.read_bytes().splitlines()]
+    assert list(dict.fromkeys(ids)) == names(300)
+    assert len(ids) == before + sent <= 301  # one may come twice
 
 
 def test_what_was_sent_when_the_store_went_away_is_sent_again(
@@ -135,6 +170,18 @@ def test_a_sink_that_is_taken_out_and_put_back_goes_on(store: MemoryStore, sink:
     put(store, "a")
     assert Outbox(store, {}).deliver_due(NOW) == {}
     assert Outbox(store, {"siem": sink}).deliver_due(NOW)["siem"].sent == 1
+
+
+def test_what_waits_for_a_sink_that_is_gone_is_dropped_after_a_week(store: MemoryStore) -> None:
+    away = Fake()
+    away.does = down
+    put(store, "a", "b", sinks={"old": FILE, "siem": FILE})
+    Outbox(store, {"old": away, "siem": away}).deliver_due(NOW)
+    now = time.time()
+    assert forget(store, ["siem"], now + PATIENCE - 60) == 0
+    assert forget(store, ["siem"], now + PATIENCE + 60) == 2
+    assert [note.key for note in store.notes(KIND)] == [b"siem"]
+    assert len(store.notes(waiting_for("siem"))) == 2
 
 
 DOINGS = st.lists(st.sampled_from(["put", "wait", "down", "up", "refuse", "kill"]), max_size=40)

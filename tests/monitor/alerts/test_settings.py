@@ -9,7 +9,9 @@ import pytest
 from monitor.alerts.receivers import alert
 from reticent.errors import ConfigError
 from reticent.monitor.alerts import SINKS
+from reticent.monitor.alerts.ocsf import AROUND
 from reticent.monitor.alerts.settings import (
+    COUNTS,
     PLACES,
     SEVERITIES,
     SUMMARY,
@@ -21,6 +23,7 @@ from reticent.monitor.alerts.settings import (
     severity,
     wants,
 )
+from reticent.monitor.detectors import DETECTORS
 
 WEB = "https://siem.example.org"
 
@@ -28,6 +31,8 @@ WEB = "https://siem.example.org"
 def test_the_list_and_the_words_agree() -> None:
     assert set(SINKS) == set(get_args(Kind)) == {*PLACES, "apprise"}
     assert get_args(Severity) == SEVERITIES
+    assert {*COUNTS, *AROUND} < set(DETECTORS)
+    assert not {TEST, SUMMARY} & set(DETECTORS)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
 import ssl
 import time
 from base64 import b64decode, b64encode
@@ -21,6 +22,7 @@ from reticent.monitor.alerts.settings import Sink
 from reticent.monitor.alerts.sinks.alertmanager import STANDS, told
 
 TOKEN = "0a1b2c-hunter2"
+PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "alerts.md"
 
 
 @pytest.fixture
@@ -73,6 +75,17 @@ def test_a_webhook_is_signed_as_the_standard_says(
     assert got.headers["Content-Type"] == "application/json"
 
 
+def test_a_receiver_checks_it_as_the_page_says(server: Web, folder: Path) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    given: dict[str, Any] = {}
+    exec(code, given)
+    to(server.url, folder, token_file="siem.token").send(alert())
+    (got,) = server.got
+    assert given["genuine"](TOKEN.encode(), got.headers, got.body)
+    assert not given["genuine"](b"another", got.headers, got.body)
+    assert not given["genuine"](TOKEN.encode(), got.headers, got.body + b" ")
+
+
 def test_a_webhook_without_a_secret_is_not_signed(server: Web, folder: Path) -> None:
     to(server.url, folder).send(alert())
     assert "webhook-signature" not in server.got[0].headers
@@ -109,7 +122,7 @@ def test_alertmanager_gets_an_alert_whose_labels_name_no_caller(server: Web, fol
         None, f"Bearer {TOKEN}",
     )  # fmt: skip
     (said,) = first.json
-    assert said["labels"] == {"alertname": "ReticentAlert", "detector": "revisit",
+    assert said["labels"] == {"alertname": "ReticentAlert", "detector": "sweep",
                               "role": "partner", "model": "forest", "severity": "high"}  # fmt: skip
     assert said["annotations"]["caller"] == CALLER.hex()
     assert CALLER.hex()[:8] not in json.dumps(said["labels"])

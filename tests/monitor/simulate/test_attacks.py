@@ -215,18 +215,31 @@ def test_climbing_gets_there(name: str, width: int) -> None:
     assert np.median(gains) > 0.2
 
 
-@pytest.mark.parametrize("name", ["label_walk", "growing_sphere"])
-def test_walking_keeps_a_label(name: str) -> None:
-    world = numbers()
+def test_walking_keeps_a_label() -> None:
+    world, kept = numbers(), []
     assert world.target is not None
-    kept = []
-    for run in range(6):
-        rows = plays(name, world, run)[0].rows
+    for run in range(12):
+        rows = plays("label_walk", world, run)[0].rows
         label = world.target.ask(rows).label
         assert label is not None
         last = label[len(label) // 2 :]
         kept.append(np.bincount(last).max() / len(last))
-    assert np.median(kept) > 0.6
+    assert np.median(kept) > 0.7
+
+
+def test_a_sphere_grows_as_long_as_the_label_stays() -> None:
+    world, sizes, kept = numbers(), [], []
+    assert world.target is not None
+    for run in range(12):
+        rows = plays("growing_sphere", world, run)[0].rows
+        points = Space(world, whole=False).points(rows)
+        label = world.target.ask(rows).label
+        assert label is not None
+        first, last = points[20:32], points[-12:]
+        sizes.append(last.std(axis=0).mean() / first.std(axis=0).mean())
+        kept.append(np.bincount(label[-60:]).max() / 60)
+    assert np.median(sizes) > 1.2
+    assert np.median(kept) > 0.85
 
 
 def test_walking_along_a_border_stays_near_it() -> None:

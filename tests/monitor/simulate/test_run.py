@@ -13,7 +13,8 @@ from monitor.simulate.worlds import PIXELS, form, numbers, silent, survey
 from monitor.test_trace import equal
 from people import GUEST_SCHEMA, Toy, guests
 from reticent.column import is_missing
-from reticent.contract import Contract
+from reticent.contract import Abstain, Contract
+from reticent.dataset import Dataset
 from reticent.errors import ConfigError, DataError
 from reticent.monitor.simulate.analysts import ANALYSTS
 from reticent.monitor.simulate.attacks import ATTACKS
@@ -24,6 +25,7 @@ from reticent.monitor.simulate.run import BEHAVIORS, MONDAY, Simulation, answers
 from reticent.monitor.simulate.world import World
 from reticent.monitor.trace import read_trace, write_trace
 from reticent.randomness import generator
+from reticent.schema import Schema
 from reticent.targets.contracted import behind
 
 WORLDS: dict[str, Callable[[], World]] = {
@@ -244,6 +246,18 @@ def test_what_a_role_is_told() -> None:
     assert (attack.label[~first] != true[~first]).any(), "beyond one value it is the average"
 
 
+def test_refusals_have_no_label() -> None:
+    contract = Contract(output="scores", abstain=Abstain(confidence=0.6))
+    target = behind(Toy(), contract, GUEST_SCHEMA, key=b"k" * 32)
+    answered, label, confidence = answers(target, guests(200))
+    assert answered is not None
+    assert label is not None
+    assert confidence is not None
+    assert 20 < answered.sum() < 180
+    assert [one is None for one in label] == (~answered).tolist()
+    assert (np.isnan(confidence) == ~answered).all()
+
+
 def test_a_regressors_values_and_numbered_classes_are_numbers() -> None:
     _, label, confidence = answers(Toy("value"), guests(5))
     assert label is not None
@@ -291,12 +305,19 @@ def test_people_with_gaps_are_left_aside() -> None:
     assert len(World.of(guests(9).replaced("age", age), guests(5), GUEST_SCHEMA).members) == 5
 
 
+def test_bytes_have_room_to_move() -> None:
+    rng = np.random.default_rng(0)
+    pixels = Dataset({f"x{place}": rng.integers(256, size=99).astype(np.uint8)
+                      for place in range(4)})  # fmt: skip
+    world = World.of(pixels, pixels, Schema.of([*pixels.names, "y"], {"y": "label"}))
+    far = [BEHAVIORS["drift_mean"].play(world, generator(0, run))[0].rows for run in range(8)]
+    assert max(rows[name].max() for rows in far for name in rows.names) > 255
+
+
 def test_a_sensitive_column_that_never_differs_is_not_swept() -> None:
     rows = guests(20)
     alike = rows.replaced("dose", np.zeros(20, int))
-    schema = GUEST_SCHEMA.__class__.of(
-        ["age", "dose", "city", "gene", "y"], {"y": "label", "dose": "sensitive"}
-    )
+    schema = Schema.of(["age", "dose", "city", "gene", "y"], {"y": "label", "dose": "sensitive"})
     world = World.of(alike, alike, schema)
     assert not world.candidates
     assert "dose" not in world.numeric

@@ -7,20 +7,23 @@ has no place for stands in ``unmapped``. Source: https://schema.ocsf.io/1.8.0/cl
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from reticent import __version__
 from reticent.event import Alert
 from reticent.monitor.alerts.settings import COUNTS, SUMMARY, TEST, severity
 
 VERSION = "1.8.0"
+OURS = version("reticent")
 MOST_OTHERS = 100  # accounts shown in one finding; how many there are is told
 SEVERITIES = {"informational": 1, "low": 2, "medium": 3, "high": 4}
 NAMES = {1: "Informational", 2: "Low", 3: "Medium", 4: "High"}
-MEMBERSHIP = ("membership",)  # detectors of whether somebody was in the training data
+# Asking around one record tells its hidden values, and whether it was in the training data
+# (label-only membership inference: Choquette-Choo et al. 2021, arXiv:2007.14321).
+AROUND = ("jitter",)
 
 
 class Named(msgspec.Struct, frozen=True):
@@ -52,7 +55,7 @@ class Product(msgspec.Struct, frozen=True):
 
     name: str = "reticent"
     vendor_name: str = "reticent"
-    version: str = __version__
+    version: str = OURS
 
 
 class Metadata(msgspec.Struct, frozen=True):
@@ -132,10 +135,12 @@ class Beyond(msgspec.Struct, frozen=True):
 
     Attributes
     ----------
+    caller : token of the principal, in hex, where a search finds it outside of a list.
     promise : how often such an alert is wrong. query : 0-based position in the caller's sequence.
     contract : digest of what the role was shown. accounts : how many took part.
     """
 
+    caller: str
     promise: str
     query: int
     role: str
@@ -178,7 +183,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 def finding(alert: Alert) -> Finding:
     """Say an alert in OCSF's words."""
     grave, time = SEVERITIES[severity(alert)], round(alert.at * 1000)
-    kind, attack = _kind(alert.detector)
+    kind, attacks = _kind(alert.detector)
     return Finding(
         time=time, message=alert.reason, severity_id=grave, severity=NAMES[grave],
         count=count(alert),
@@ -186,11 +191,13 @@ def finding(alert: Alert) -> Finding:
         finding_info=FindingInfo(
             alert.id, title(alert), alert.reason, (kind,),
             Analytic(alert.detector, f"reticent.{alert.detector}"), time,
-            UNSET if attack is None else (attack,),
+            attacks or UNSET,
         ),
         evidences=_evidences(alert),
-        unmapped=Beyond(alert.promise, alert.query, alert.role, alert.contract, alert.auditor,
-                        len({alert.caller, *alert.others} - {b""})),
+        unmapped=Beyond(
+            alert.caller.hex(), alert.promise, alert.query, alert.role, alert.contract,
+            alert.auditor, len({alert.caller, *alert.others} - {b""}),
+        ),
         ai_model=AiModel(alert.model) if alert.model else UNSET,
     )  # fmt: skip
 
@@ -216,12 +223,12 @@ def title(alert: Alert) -> str:
     return f"{_kind(alert.detector)[0]}{about} by {by}: {alert.detector}"
 
 
-def _kind(detector: str) -> tuple[str, Attack | None]:
+def _kind(detector: str) -> tuple[str, tuple[Attack, ...]]:
     if detector in (TEST, SUMMARY):
-        return "Message", None
-    if detector in MEMBERSHIP:
-        return "Membership inference", INFERENCE
-    return ("Unusual use", ANY) if detector in COUNTS else ("Model inversion", INVERSION)
+        return "Message", ()
+    if detector in COUNTS:
+        return "Unusual use", (ANY,)
+    return "Model inversion", (INVERSION, INFERENCE) if detector in AROUND else (INVERSION,)
 
 
 def _labels(alert: Alert) -> tuple[str, ...] | UnsetType:

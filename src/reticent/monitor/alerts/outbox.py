@@ -9,9 +9,10 @@ compare-and-set for a minute: an alert is sent once, in order, and after a crash
 from __future__ import annotations
 
 import os
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 from random import SystemRandom
 
 import msgspec
@@ -81,11 +82,13 @@ class Delivered(msgspec.Struct, frozen=True):
     ----------
     sent : alerts that arrived. given_up : alerts that are not sent any more.
     found : what failed, in words; empty: nothing did.
+    turned : whether the sink began to fail, or came back.
     """
 
     sent: int = 0
     given_up: int = 0
     found: str = ""
+    turned: bool = False
 
 
 def merged(earlier: Alert | None, alert: Alert) -> Alert | None:
@@ -128,6 +131,44 @@ def waiting_for(name: str) -> str:
     return f"{KIND}/{name}"
 
 
+def forget(store: Store, sinks: Collection[str], now: float) -> int:
+    """Drop what waits for sinks that were taken out a week ago: how much it was.
+
+    Raises
+    ------
+    StoreError : the store cannot be reached.
+    """
+    count = 0
+    for note in store.notes(KIND):
+        name = note.key.decode()
+        if name not in sinks and note.at < now - PATIENCE:
+            count += store.drop(waiting_for(name), before=now)
+            store.drop(KIND, [note.key])
+    return count
+
+
+class Turn(threading.Thread):
+    """One turn at one sink, in a thread that no exit waits for.
+
+    Attributes
+    ----------
+    told : what came of it. error : what else came of it.
+    """
+
+    def __init__(self, deliver: Callable[[], Delivered]) -> None:
+        super().__init__(name="reticent-alerts", daemon=True)
+        self._deliver, self.told = deliver, Delivered()
+        self.error: Exception | None = None
+        self.start()
+
+    def run(self) -> None:
+        """Take it."""
+        try:
+            self.told = self._deliver()
+        except Exception as error:  # noqa: BLE001 (it is raised where it is waited for)
+            self.error = error
+
+
 class Outbox:
     """Delivers what waits; several replicas may each have one.
 
@@ -142,22 +183,37 @@ class Outbox:
         self._owner = os.urandom(8)
         self._chance = SystemRandom()
         self._counted: dict[str, float] = {}
+        self._turns: dict[str, Turn] = {}
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The sinks."""
-        return tuple(self._senders)
+    def deliver_due(self, now: float, patience: float = 1.0) -> dict[str, Delivered]:
+        """Take a turn at every sink, side by side; a slow one goes on behind the others' backs.
 
-    def deliver_due(self, now: float) -> dict[str, Delivered]:
-        """Take a turn at every sink, side by side.
+        Parameters
+        ----------
+        patience : seconds to wait; what comes of a turn that takes longer, a later call says.
+
+        Returns
+        -------
+        What came of the turns that are over, by the sink's name.
 
         Raises
         ------
         StoreError : the store cannot be reached; what was sent meanwhile may be sent again.
         """
-        with ThreadPoolExecutor(max(1, len(self._senders))) as threads:
-            told = threads.map(lambda name: self.deliver(name, now), self.names)
-            return dict(zip(self.names, told, strict=True))
+        for name in self._senders:
+            if name not in self._turns:
+                self._turns[name] = Turn(partial(self.deliver, name, now))
+        until = time.monotonic() + patience
+        for turn in self._turns.values():
+            turn.join(max(0.0, until - time.monotonic()))
+        over = {name: turn for name, turn in self._turns.items() if not turn.is_alive()}
+        for name, turn in over.items():
+            if turn.error is not None:
+                del self._turns[name]
+                raise turn.error
+        for name in over:
+            del self._turns[name]
+        return {name: turn.told for name, turn in over.items()}
 
     def deliver(self, name: str, now: float) -> Delivered:
         """Send what is due at one sink, unless another replica is at it.
@@ -173,7 +229,8 @@ class Outbox:
             claimed = msgspec.structs.replace(route, owner=self._owner, until=now + LEASE)
             return claimed if route.free(now) else None
 
-        if self._change(name, claim) is None:
+        claimed = self._change(name, claim)
+        if claimed is None:
             return Delivered()
         sent, lost, error = self._send(name, now)
         if error is not None:
@@ -182,7 +239,8 @@ class Outbox:
         done = error is None and not self._store.notes(waiting_for(name), 0, 1)
         if done and route is not None and route.missed:
             self._tell_missed(name, route.missed, now)
-        return Delivered(sent, lost, "" if error is None else error.found)
+        turned = claimed.tries == 0 if error is not None else claimed.tries > 0 and sent > 0
+        return Delivered(sent, lost, "" if error is None else error.found, turned)
 
     def _send(self, name: str, now: float) -> tuple[int, int, UndeliveredError | None]:
         """Send in order until the sink fails, all is sent, or half the lease is over.

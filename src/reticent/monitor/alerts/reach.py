@@ -14,7 +14,6 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from reticent import __version__
 from reticent.monitor.alerts.sender import UndeliveredError
 from reticent.monitor.alerts.settings import PORTS
 
@@ -48,7 +47,7 @@ def post(url: str, body: bytes, headers: Mapping[str, str], ca: Path | None = No
         else:
             connection = http.client.HTTPConnection(host, port, timeout=SECONDS)
         place = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
-        sent = {"Content-Type": "application/json", "User-Agent": f"reticent/{__version__}"}
+        sent = {"Content-Type": "application/json", "User-Agent": "reticent"}
         with closing(connection):
             connection.connect()
             with _ended(connection.sock):

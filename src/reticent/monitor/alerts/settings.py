@@ -42,7 +42,7 @@ class Sink(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     path : of the file that lines are added to, beside the project file.
     token_file : a file that holds the secret, mode 0600. token_env : a variable that holds it.
     ca : a file of certificates, PEM, that the server's is to be signed by; default: the system's.
-    severity : the least that is sent. roles : of which alerts are sent; default: all.
+    severity : the least grave that is sent. roles : those whose alerts are sent; default: all.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What can be seen of an inversion in progress: a file a detector, each with what it is blind to."""
+"""What can be seen of an inversion in progress: a file a detector, each with its blind spots."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ DETECTORS = {
     "refusals": "reticent.monitor.detectors.refusals:Refusals",
     "spread": "reticent.monitor.detectors.spread:Spread",
     "manifold": "reticent.monitor.detectors.manifold:Manifold",
+    "grid": "reticent.monitor.detectors.grid:Grid",
     "climb": "reticent.monitor.detectors.climb:Climb",
     "volume": "reticent.monitor.detectors.volume:Volume",
     "frequency": "reticent.monitor.detectors.frequency:Frequency",

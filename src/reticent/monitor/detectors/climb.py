@@ -10,7 +10,7 @@ from reticent.monitor.promise import Drift
 
 SUSPICIOUS = 0.3  # share of steps that set a record
 FEWEST = 2  # rows about the same person before it
-ENOUGH = 8.0  # nats
+ENOUGH = 10.0  # nats
 
 
 class Climb:

@@ -8,7 +8,7 @@ from reticent.monitor.detectors.detector import Promise, Query
 from reticent.monitor.promise import Bets
 from reticent.monitor.settings import Monitor
 
-STAKES = (0.02, 0.05, 0.12, 0.3)
+STAKES = (0.015, 0.05, 0.12, 0.3)
 
 
 class Coverage:

@@ -20,9 +20,13 @@ class Jitter:
 
     name: ClassVar[str] = "jitter"
     promise: ClassVar[Promise] = "contract"
-    source: ClassVar[str] = "distances as in PRADA (Juuti et al. 2019, doi:10.1109/EuroSP.2019.00044)"
+    source: ClassVar[str] = (
+        "distances: Juuti et al. 2019 (doi:10.1109/EuroSP.2019.00044)"
+    )
     sees: ClassVar[str] = "sweeps whose other columns are jittered"
-    blind: ClassVar[str] = "jitter as large as the distance between people; rests longer than the window"
+    blind: ClassVar[str] = (
+        "jitter as large as people differ; rests longer than the window"
+    )
 
     __slots__ = ("bets", "hits", "rows", "settings")
 
@@ -38,7 +42,7 @@ class Jitter:
         hit = sight.fresh == 2 and sight.exact < 2
         self.rows += 1
         self.hits += hit
-        allowed = own.revisits + own.edits * sight.edited + sight.near_by_chance
+        allowed = own.revisits + own.edits * sight.edited + sight.came + sight.near_by_chance
         self.bets.bet(hit, min(allowed, 0.9))
 
     @property

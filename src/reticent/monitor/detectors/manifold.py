@@ -7,8 +7,8 @@ from typing import ClassVar
 from reticent.monitor.detectors.detector import Promise, Query
 from reticent.monitor.promise import Drift, ratios
 
-USUAL, SUSPICIOUS = 0.35, 0.9
-ENOUGH = 9.0  # nats
+USUAL, SUSPICIOUS = 0.5, 0.95
+ENOUGH = 10.0  # nats
 MISS, HIT = ratios(USUAL, SUSPICIOUS)
 
 
@@ -20,9 +20,11 @@ class Manifold:
 
     name: ClassVar[str] = "manifold"
     promise: ClassVar[Promise] = "session"
-    source: ClassVar[str] = "Mahalanobis 1936, shrunk as in Ledoit and Wolf 2004 (doi:10.1016/S0047-259X(03)00096-4)"
+    source: ClassVar[str] = (
+        "Mahalanobis 1936; Ledoit and Wolf 2004 (doi:10.1016/S0047-259X(03)00096-4)"
+    )
     sees: ClassVar[str] = "synthetic inputs: noise, averages, optimized rows"
-    blind: ClassVar[str] = "inputs drawn from real people; tables with fewer than two numbers"
+    blind: ClassVar[str] = "inputs drawn from real people; tables with fewer than eight numbers"
 
     __slots__ = ("drift", "hits", "rows")
 
@@ -31,8 +33,8 @@ class Manifold:
         self.hits = self.rows = 0
 
     def observe(self, query: Query) -> None:
-        """Add one row that is no exact repeat, and no person's with a few cells changed."""
-        if query.sight.repeat or query.sight.edit:
+        """Add one row that is no earlier one with some cells changed."""
+        if query.sight.repeat or query.sight.kin:
             return
         hit = query.outside
         self.rows += 1

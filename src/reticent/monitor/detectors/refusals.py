@@ -7,7 +7,7 @@ from typing import ClassVar
 from reticent.monitor.detectors.detector import Promise, Query
 from reticent.monitor.promise import Bets
 
-STAKES = (0.4, 0.6, 0.8, 0.95)
+STAKES = (0.7, 0.8, 0.9, 0.97)
 
 
 class Refusals:
@@ -17,7 +17,7 @@ class Refusals:
 
     Parameters
     ----------
-    allowed : share of an honest caller's queries that may be refused.
+    allowed : share of an honest caller's queries that may be refused. burst : so many besides.
     """
 
     name: ClassVar[str] = "refusals"
@@ -26,10 +26,10 @@ class Refusals:
     sees: ClassVar[str] = "inputs that look like nothing the model was made for"
     blind: ClassVar[str] = "inputs that pass the gate; roles whose contract does not abstain"
 
-    __slots__ = ("allowed", "bets", "hits", "rows")
+    __slots__ = ("allowed", "bets", "burst", "hits", "rows")
 
-    def __init__(self, allowed: float) -> None:
-        self.allowed, self.bets = allowed, Bets(STAKES)
+    def __init__(self, allowed: float, burst: int) -> None:
+        self.allowed, self.burst, self.bets = allowed, burst, Bets(STAKES)
         self.hits = self.rows = 0
 
     def observe(self, query: Query) -> None:
@@ -38,7 +38,8 @@ class Refusals:
             return
         self.rows += 1
         self.hits += query.refused
-        self.bets.bet(query.refused, self.allowed)
+        if not query.refused or self.hits > self.burst:
+            self.bets.bet(query.refused, self.allowed)
 
     @property
     def evidence(self) -> float:

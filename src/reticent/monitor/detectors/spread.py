@@ -6,10 +6,10 @@ from typing import ClassVar
 
 from reticent.monitor.detectors.detector import Promise, Query
 from reticent.monitor.promise import Drift, ratios
+from reticent.monitor.reference import SEVERAL
 
-USUAL, SUSPICIOUS = 0.25, 0.8  # shares of rows with several such neighbors
-SEVERAL = 3
-ENOUGH = 8.0  # nats
+USUAL, SUSPICIOUS = 0.25, 0.8  # shares of rows in a crowd
+ENOUGH = 10.0  # nats
 MISS, HIT = ratios(USUAL, SUSPICIOUS)
 
 
@@ -22,7 +22,9 @@ class Spread:
 
     name: ClassVar[str] = "spread"
     promise: ClassVar[Promise] = "session"
-    source: ClassVar[str] = "reticent; after stateful detection (Chen et al. 2020, doi:10.1145/3385003.3410925)"
+    source: ClassVar[str] = (
+        "stateful detection: Chen et al. 2020 (doi:10.1145/3385003.3410925)"
+    )
     sees: ClassVar[str] = "reconstruction by gradients, evolution strategies and label walks"
     blind: ClassVar[str] = "steps as large as the distance between people"
 

@@ -93,16 +93,26 @@ def simulate(
     return _simulation(world, seed, played, left_out)
 
 
-def _chosen(
-    world: World, behaviors: Sequence[str] | None
-) -> tuple[dict[str, Behavior], dict[str, str]]:
-    """The behaviors to play, and those that cannot be."""
-    for name in behaviors or ():
+def check_names(behaviors: Sequence[str]) -> None:
+    """Check that behaviors are in the list.
+
+    Raises
+    ------
+    ConfigError : one is not.
+    """
+    for name in behaviors:
         if name not in BEHAVIORS:
             raise ConfigError(
                 f"behavior {name!r}", f"there is none of that name{nearest(name, list(BEHAVIORS))}",
                 f"Use some of: {', '.join(BEHAVIORS)}",
             )  # fmt: skip
+
+
+def _chosen(
+    world: World, behaviors: Sequence[str] | None
+) -> tuple[dict[str, Behavior], dict[str, str]]:
+    """The behaviors to play, and those that cannot be."""
+    check_names(behaviors or ())
     wanted = {
         name: one for name, one in BEHAVIORS.items()
         if (not one.permission if behaviors is None else name in behaviors)

@@ -85,7 +85,7 @@ class World:
         tables = {
             "members": members, "people": people, "public": people if public is None else public,
         }  # fmt: skip
-        known = {name: _complete(rows.select(columns), name) for name, rows in tables.items()}
+        known = {n: _roomy(_complete(rows.select(columns), n)) for n, rows in tables.items()}
         looks = {name: _look(known["public"][name], schema, name) for name in columns}
         secret = [name for name in schema.sensitive if len(looks[name].values) > 1]
         sensitive = {name: looks[name].values for name in secret}
@@ -122,6 +122,15 @@ def _complete(rows: Dataset, name: str) -> Dataset:
             f"the table of {name}", "every row has an empty cell", "Give people without gaps"
         )
     return rows.take(np.flatnonzero(~gaps)) if gaps.any() else rows
+
+
+def _roomy(rows: Dataset) -> Dataset:
+    """Bring small integers to 64 bits: what is added to a byte may be no byte."""
+    for name in rows.names:
+        column = rows[name]
+        if column.dtype.kind in "iu" and column.dtype != np.int64:
+            rows = rows.replaced(name, column.astype(np.int64))
+    return rows
 
 
 def _look(column: Column, schema: Schema, name: str) -> Look:

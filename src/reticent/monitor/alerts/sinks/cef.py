@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reticent import __version__
 from reticent.event import Alert
 from reticent.monitor.alerts import ocsf
 from reticent.monitor.alerts.settings import Severity, Sink, severity
@@ -30,7 +29,7 @@ def event(alert: Alert) -> str:
     In a field a bar, in a value an equals sign is escaped, so that neither can end where it does
     not; lines do not break at all.
     """
-    fields = ("reticent", "reticent", __version__, alert.detector, ocsf.title(alert),
+    fields = ("reticent", "reticent", ocsf.OURS, alert.detector, ocsf.title(alert),
               str(SEVERITIES[severity(alert)]))  # fmt: skip
     values = {
         "rt": str(round(alert.at * 1000)), "externalId": alert.id, "cat": alert.detector,

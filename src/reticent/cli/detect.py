@@ -1,0 +1,191 @@
+"""``reticent detect``: all detectors over a recorded trace."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+import msgspec
+import numpy as np
+
+from reticent.cli.audit import noise_key, views
+from reticent.cli.project import Project, load_project
+from reticent.cli.served import gates_of, load_served
+from reticent.cli.shown import Tell, common, console, progress, trusting
+from reticent.cli.watched import reference_of, sketcher_of
+from reticent.contract import Contract
+from reticent.event import Alert
+from reticent.files import read_people
+from reticent.monitor.detect import Detection, detect
+from reticent.monitor.trace import Session, read_trace
+from reticent.monitor.watch import Rules, Watch
+from reticent.randomness import subkey
+from reticent.schema import Schema
+from reticent.target import Target
+from reticent.targets.contracted import behind
+
+BARE = "bare"
+BLIND = (
+    "one query per record; an inversion network trained on ordinary records; single membership "
+    "probes; 98 % cover traffic"
+)
+ADVICE = "There contracts, budgets and differential privacy help, and no detector"
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One alert as ``--json`` prints it."""
+
+    caller: str
+    query: int
+    detector: str
+    reason: str
+    promise: str
+
+
+@click.command()
+@click.argument("project", type=click.Path(path_type=Path))
+@click.argument("trace", type=click.Path(path_type=Path))
+@click.option("--calibrate", "honest", type=click.Path(path_type=Path), metavar="HONEST",
+              help="A trace of honest callers; it sets the thresholds of sessions.")  # fmt: skip
+@click.option("--alpha", type=click.FloatRange(0, 0.5, min_open=True, max_open=True),
+              help="How often an honest caller may be alarmed; default 0.01.")  # fmt: skip
+@click.option("--role", help="The callers see the model as this role; without it, bare.")
+@trusting
+@common
+def command(
+    project: Path,
+    trace: Path,
+    honest: Path | None,
+    alpha: float | None,
+    role: str | None,
+    trust_pickle: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Show the queries of TRACE (csv or parquet) to every detector; status 1 if one alerts.
+
+    A trace holds a row for each query: the caller, the model's columns and, where they were
+    recorded, at, source, answered, label and confidence. All rows of a caller are one session.
+    Answers that were not recorded are asked of [model].
+
+    Promises on whole sessions need --calibrate: 99 honest callers at 1 %, and 299 for a promise
+    with 95 % confidence. What no detector can see is printed at the end.
+    """
+    plan = load_project(project)
+    contract = None if role is None else views(plan, role)[role]
+    with progress(quiet):
+        target, schema = _model(plan, role, contract, trust_pickle)
+    columns = schema.inputs
+    sessions = read_trace(trace, columns)
+    calm = [] if honest is None else read_trace(honest, columns)
+    with progress(quiet) as tell:
+        found = _detected(plan, schema, contract, role or BARE, sessions, calm, target, alpha, tell)
+    _tell(found, sessions, calm, target, as_json, quiet)
+    return 1 if found.alerts else 0
+
+
+def _model(
+    plan: Project, role: str | None, contract: Contract | None, trust_pickle: str | None
+) -> tuple[Target | None, Schema]:
+    """The model as the role sees it, if there is one to ask, and its columns."""
+    tables = plan.tables
+    if tables.model.answers is not None or (contract is not None and contract.output == "none"):
+        members = read_people(plan.path(tables.data.members))
+        schema = Schema.of(members.names, tables.columns, tables.domains, tables.data.person)
+        return None, schema
+    made, schema = load_served(plan, trust_pickle)
+    if contract is None:
+        return made.target, schema
+    key = noise_key(plan) or subkey(b"detect", "noise")
+    gate = gates_of(plan, schema).get(role or "")
+    return behind(made.target, contract, schema, key=key, gate=gate), schema
+
+
+def _detected(
+    plan: Project,
+    schema: Schema,
+    contract: Contract | None,
+    role: str,
+    sessions: Sequence[Session],
+    calm: Sequence[Session],
+    target: Target | None,
+    alpha: float | None,
+    tell: Tell,
+) -> Detection:
+    settings = plan.tables.monitor
+    if alpha is not None:
+        settings = msgspec.structs.replace(settings, alpha=alpha)
+    tell(0, 1, "what honest queries look like")
+    sketcher, groups = sketcher_of(plan, schema, schema.inputs, os.urandom(32))
+    reference = reference_of(plan, schema.inputs, groups, sketcher)
+    rules = Rules.of(contract, settings, _refused(calm))
+    watch = Watch(settings, reference, len(groups), {role: rules})
+    total = len(sessions) + len(calm)
+    return detect(
+        sessions, watch, sketcher, role=role, honest=calm, target=target,
+        tell=lambda done: tell(done, total, "detecting"),
+    )  # fmt: skip
+
+
+def _refused(sessions: Sequence[Session]) -> float | None:
+    """The share of honest queries that were refused, where that was recorded."""
+    told = [one.answered for one in sessions if one.answered is not None]
+    return float(1.0 - np.concatenate(told).mean()) if told else None
+
+
+def _tell(
+    found: Detection, sessions: Sequence[Session], calm: Sequence[Session], target: Target | None,
+    as_json: bool, quiet: bool,
+) -> None:  # fmt: skip
+    if as_json:
+        for name, alert in found.alerts:
+            line = Line(name, alert.query, alert.detector, alert.reason, alert.promise)
+            click.echo(msgspec.json.encode(line).decode())
+        return
+    if quiet:
+        return
+    if found.alerts:
+        console().print(_table(found.alerts))
+    callers = len({name for name, _ in found.alerts})
+    click.echo(f"\n{callers} of {len(sessions)} callers are alarmed.")
+    for note in _notes(found, sessions, calm, target):
+        click.echo(click.wrap_text(f"Note: {note}", console().width, subsequent_indent="  "))
+
+
+def _table(alerts: Sequence[tuple[str, Alert]]) -> object:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("caller", "query", "detector", "reason", "promise"):
+        right = heading == "query"
+        table.add_column(heading, overflow="fold", justify="right" if right else "left")
+    for name, alert in alerts:
+        words = (name, str(alert.query), alert.detector, alert.reason, alert.promise)
+        table.add_row(*(Text(_printable(word)) for word in words))
+    return table
+
+
+def _printable(text: str) -> str:
+    """A caller may be named anything: no control character reaches the terminal."""
+    shown = "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
+    return shown if len(shown) <= 64 or " " in shown else f"{shown[:61]}..."
+
+
+def _notes(
+    found: Detection, sessions: Sequence[Session], calm: Sequence[Session], target: Target | None
+) -> list[str]:
+    notes = []
+    if not calm:
+        notes.append("spread, manifold and climb promise nothing without --calibrate HONEST and "
+                     "did not run.")  # fmt: skip
+    elif found.calibrated is not None and found.calibrated.missing:
+        notes.append(f"spread, manifold and climb did not run: {found.calibrated.missing} honest "
+                     "sessions are missing.")  # fmt: skip
+    told = all(one.confidence is not None for one in sessions)
+    if target is None and not told:
+        notes.append("confidence was not recorded and there is no model to ask: climb did not run.")
+    notes.append(f"not detectable: {BLIND}. {ADVICE}.")
+    return notes

@@ -1,0 +1,235 @@
+"""Rows as points in which one unit is one standard deviation, and how far apart they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reticent.column import absent, is_missing, is_numeric
+from reticent.dataset import Dataset
+
+MOST = 4_000  # rows that directions are found from
+APART = 4.0  # between two levels of a text column
+FAR = 60.0  # where a cell is missing, or a number is out of all bounds
+WIDE = 48  # columns; beyond them points are projected
+PROJECTED = 32  # directions
+FEW_VALUES = 24  # of a column: then the steps between them are its own
+SLACK = 0.6  # of a column's smallest step
+SAME = 1e-4  # below it a cell is the same
+TINY = 0.1  # steps of an optimizer, hardly of a person
+FIFTHS = 5  # bins of a sensitive number that has none in [domains]
+FEW = 2  # columns that a person edits at once
+OUTSIDE = 0.005  # of honest rows that lie beyond each bound of the manifold
+FEWEST_NUMBERS = 8  # columns that a manifold is made of
+
+Points = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Axes:
+    """How rows become points in which one unit is one standard deviation.
+
+    Attributes
+    ----------
+    columns : of the model, in order. center, scale : (d,) of the numbers, subtracted and
+        multiplied; 0 and 1 for text. levels : text column to level to position.
+    bins : place of a sensitive number to its bins' inner edges: there the bin is what counts.
+    few : (f,) the columns of numbers that take few values. grid : (f, FEW_VALUES) those values,
+        placed like points and filled up with the last one.
+    slack : (dimensions,) differences that do not count: of columns that take few values, more
+        than half of the smallest step, so that jitter between two values is none.
+    project : (d, PROJECTED) for wide rows, or None.
+    """
+
+    columns: tuple[str, ...]
+    center: NDArray[np.float32]
+    scale: NDArray[np.float32]
+    slack: NDArray[np.float32]
+    few: NDArray[np.intp]
+    grid: NDArray[np.float32]
+    bins: Mapping[int, NDArray[np.float64]] = field(default_factory=dict)
+    levels: Mapping[str, Mapping[object, int]] = field(default_factory=dict)
+    project: NDArray[np.float32] | None = None
+
+    @property
+    def discrete(self) -> bool:
+        """Whether some column takes few values."""
+        return len(self.few) > 0
+
+    @property
+    def dimensions(self) -> int:
+        """Coordinates of a point."""
+        return len(self.columns) if self.project is None else self.project.shape[1]
+
+    def __call__(self, rows: Dataset) -> Points:
+        """Place n rows: (n, dimensions)."""
+        matrix = rows.matrix(self.columns)
+        if matrix is None:
+            matrix = np.column_stack([self._numbers(rows, name) for name in self.columns])
+        placed: Points = (matrix - self.center) * self.scale
+        for place, edges in self.bins.items():
+            gone = np.isnan(matrix[:, place])
+            placed[:, place] = APART * np.where(
+                gone, np.nan, np.searchsorted(edges, matrix[:, place])
+            )
+        if placed.dtype != np.float32:
+            placed = placed.astype(np.float32)
+        if not np.isfinite(placed.sum()):  # quicker than to look at each
+            placed[~np.isfinite(placed)] = FAR
+            np.clip(placed, -FAR, FAR, out=placed)
+        if self.project is not None:
+            placed = np.asarray(placed @ self.project)
+        return np.asarray(placed)
+
+    def gap(self, points: Points, point: NDArray[np.float32]) -> Points:
+        """Distances (n, d) by coordinate from n points to one, from 0 to 1."""
+        gap: Points = points - point
+        np.abs(gap, out=gap)
+        if self.discrete:
+            gap -= self.slack
+            np.maximum(gap, 0.0, out=gap)
+        np.minimum(gap, 1.0, out=gap)
+        return gap
+
+    def unheard(self, point: NDArray[np.float32]) -> list[int]:
+        """Which columns of few values have one here that no honest row had, by place in ``few``."""
+        known = np.abs(self.grid - point[self.few][:, None]).min(axis=1) < SAME
+        return [] if known.all() else np.flatnonzero(~known).tolist()
+
+    def _numbers(self, rows: Dataset, name: str) -> NDArray[np.float64]:
+        if name not in rows.columns:
+            return np.full(len(rows), np.nan)
+        column = rows[name]
+        levels = self.levels.get(name)
+        if levels is None:
+            return np.where(is_missing(column), np.nan, column).astype(float)
+        # What nobody honest wrote still has to be one and the same point each time.
+        cells = [folded(cell) for cell in column.tolist()]
+        places = [
+            np.nan if absent(cell) else levels.get(cell, len(levels) + hash(cell) % 9)
+            for cell in cells
+        ]
+        return APART * np.array(places, dtype=float)
+
+
+def fit_axes(
+    honest: Dataset,
+    columns: Sequence[str],
+    hidden: Mapping[str, Sequence[float] | None],
+    rng: np.random.Generator,
+) -> Axes:
+    """Learn from honest rows how columns are placed.
+
+    Parameters
+    ----------
+    hidden : sensitive column to its bins' edges, where it has some.
+    """
+    center = np.zeros(len(columns), dtype=np.float32)
+    scale = np.ones(len(columns), dtype=np.float32)
+    slack = np.zeros(len(columns), dtype=np.float32)
+    grid: dict[int, NDArray[np.float32]] = {}
+    levels: dict[str, dict[object, int]] = {}
+    bins: dict[int, NDArray[np.float64]] = {}
+    for place, name in enumerate(columns):
+        column = honest[name]
+        if is_numeric(column) and name in hidden and len(np.unique(column)) >= FEW_VALUES:
+            edges = hidden[name]
+            seen = column[~is_missing(column)].astype(float)
+            bins[place] = (
+                np.quantile(seen, np.arange(1, FIFTHS) / FIFTHS)
+                if edges is None
+                else np.array(edges[1:-1], dtype=float)
+            )
+        elif is_numeric(column):
+            seen = column[~is_missing(column)].astype(float)
+            center[place] = np.median(seen) if len(seen) else 0.0
+            scale[place] = 1.0 / ((seen.std() if len(seen) else 0.0) or 1.0)
+            steps = np.diff(np.unique(seen))
+            if 0 < len(steps) < FEW_VALUES and 2 * len(steps) < len(seen):
+                slack[place] = SLACK * steps.min() * scale[place]
+                values = (np.unique(seen) - center[place]) * scale[place]
+                grid[place] = np.pad(values, (0, FEW_VALUES - len(values)), mode="edge")
+        else:
+            cells = sorted({folded(cell) for cell in column.tolist()}, key=str)
+            levels[name] = {cell: at for at, cell in enumerate(cells)}
+    few = np.array(list(grid), dtype=np.intp)
+    values = np.array(list(grid.values()), dtype=np.float32).reshape(len(few), FEW_VALUES)
+    axes = Axes(tuple(columns), center, scale, slack, few, values, bins, levels)
+    if len(columns) <= WIDE or levels:
+        return axes
+    none = np.zeros(PROJECTED, dtype=np.float32)
+    project = _projection(axes(honest), rng)
+    return Axes(tuple(columns), center, scale, none, few[:0], values[:0], {}, levels, project)
+
+
+def folded(cell: object) -> object:
+    """A text as people mean it: case and spaces around it make no other one."""
+    return cell.strip().casefold() if isinstance(cell, str) else cell
+
+
+def _projection(points: Points, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Where honest rows vary most, and some directions in which they hardly do: (d, PROJECTED)."""
+    centered = points - points.mean(axis=0)
+    _, _, found = np.linalg.svd(centered[:MOST], full_matrices=False)
+    main = found[: PROJECTED * 3 // 4]
+    other = rng.normal(size=(PROJECTED - len(main), points.shape[1]))
+    other -= other @ main.T @ main
+    directions = np.concatenate([main, other / np.linalg.norm(other, axis=1, keepdims=True)])
+    spread = (centered @ directions.T).std(axis=0)
+    return np.asarray(directions.T / np.maximum(spread, 1e-6), dtype=np.float32)
+
+
+def edited(gap: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which rows (n,) differ as a person edits them: in one column or two, by more than a trifle.
+
+    Parameters
+    ----------
+    gap : (n, d) distances by coordinate, in standard deviations, at most 1.
+    """
+    changed = (gap > SAME).sum(axis=1)
+    return np.asarray((changed > 0) & (changed <= FEW) & (gap.max(axis=1) > TINY))
+
+
+@dataclass(frozen=True, slots=True)
+class Manifold:
+    """Where the numbers of honest rows lie: an ellipsoid, from its middle and from without.
+
+    Attributes
+    ----------
+    whiten : (m, m) numbers to independent directions of unit spread, the widest first.
+    middle : (m,) of honest rows there. split : (m, 2) tells wide directions from narrow ones.
+    low, high : between which the squared lengths of nearly all honest rows lie, wide and narrow.
+    """
+
+    whiten: NDArray[np.float32]
+    middle: NDArray[np.float32]
+    split: NDArray[np.float32]
+    low: tuple[float, float]
+    high: tuple[float, float]
+
+
+def fit_manifold(numbers: Points) -> Manifold | None:
+    """Learn from honest rows (n, m); shrunk (Ledoit and Wolf 2004), so that no side is flat.
+
+    Wide and narrow directions are measured apart: what is made from the wide ones alone, as by
+    an attacker with public principal components, is too short in the others. None where there
+    are too few numbers.
+    """
+    m = numbers.shape[1]
+    if m < FEWEST_NUMBERS:
+        return None
+    from sklearn.covariance import LedoitWolf
+
+    middle = np.median(numbers, axis=0)
+    size, axes = np.linalg.eigh(LedoitWolf().fit(numbers[::2] - middle).covariance_)
+    size, axes = size[::-1], axes[:, ::-1]
+    whiten = (axes / np.sqrt(np.maximum(size, size.max() * 1e-6))).astype(np.float32)
+    first = np.arange(m) < m * 3 // 4
+    split = np.column_stack([first, ~first]).astype(np.float32)
+    middle = (middle @ whiten).astype(np.float32)
+    lengths = (numbers[1::2] @ whiten - middle) ** 2 @ split
+    (wide, narrow), (far, thick) = np.quantile(lengths, [OUTSIDE, 1 - OUTSIDE], axis=0).tolist()
+    return Manifold(whiten, middle, split, (wide, narrow), (far, thick))

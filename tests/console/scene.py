@@ -1,0 +1,113 @@
+"""A gateway in the middle of a day, for pictures of it."""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+
+from reticent.console.pulse import BEATS, STEP, Flow, Pulse
+from reticent.event import Alert
+from reticent.monitor.standing import Standing
+
+from .keeping import Kept, alert, token, write_alert, write_standing
+
+ROW = (30.0, 10.0, 0)
+HOUR = 3600.0
+SWEEPER, WIDE, NARROW = token(100), token(101), token(102)
+COMPONENTS = ("sweep", "coverage", "refusals")
+SESSIONS = ("on average over calibrations at most 1 % of exchangeable honest sessions "
+            "(120 sessions)")  # fmt: skip
+
+
+def progress() -> dict[str, tuple[int, int]]:
+    """How far the shadow periods are."""
+    return {"clinic": (64, 99), "partner": (99, 99)}
+
+
+def alerts(now: float) -> list[Alert]:
+    """What was raised today."""
+    return [
+        alert(1, SWEEPER, at=now - 9.6 * HOUR),
+        alert(2, token(7), at=now - 2.5 * HOUR, detector="linked", role="partner",
+              reason="12 accounts complete each other on 88 % of their records",
+              promise="of the accounts named at any one time at most 1 % are wrong, on average",
+              evidence={"accounts": 12.0, "completed": 0.88},
+              others=tuple(map(token, range(8, 19)))),
+        alert(3, WIDE, at=now - 1.4 * HOUR, role="clinic", query=2280,
+              reason="3 records were asked again with another value of affairs",
+              evidence={"revisits": 3.0, "log_wealth": 5.16, "threshold": 4.605}),
+        alert(4, SWEEPER, at=now - 3 * HOUR, detector="coverage", query=131,
+              reason="31 records were asked with every value of affairs: breadth, not depth"),
+        alert(5, SWEEPER, at=now - 0.33 * HOUR, query=401,
+              evidence={"revisits": 11.0, "log_wealth": 10.62, "threshold": 9.21, "count": 4.0}),
+        alert(6, NARROW, at=now - 60, detector="spread", query=183, promise=SESSIONS,
+              reason="the last 48 rows stand closer together than those of honest callers",
+              evidence={"rows": 48.0, "spread": 0.031, "threshold": 0.22}),
+    ]  # fmt: skip
+
+
+def standings(now: float) -> list[Standing]:
+    """How callers stand."""
+    chance = random.Random(4)
+    callers = [
+        Standing(
+            token(place), role=chance.choice(["clinic", "partner", "partner", "study"]),
+            queries=(queries := int(chance.lognormvariate(5, 1.4)) + 1),
+            refused=int(queries * chance.choice([0, 0, 0.02, 0.1])),
+            score=max(0.0, chance.gauss(0.1, 0.15)), evidence=(0.3, 0.1),
+            last=now - chance.expovariate(1 / 5000),
+        )
+        for place in range(64)
+    ]  # fmt: skip
+    again = "records were asked again with another value of affairs"
+    return [
+        *callers,
+        Standing(SWEEPER, "partner", 412, 31, (10.62, 1.2, 0.0), 2.31, 3, 3, "frozen",
+                 reason=f"sweep: 11 {again}", since=now - 0.33 * HOUR, last=now - 0.32 * HOUR),
+        Standing(WIDE, "clinic", 2310, 4, (5.16, 1.2, 0.0), 1.12, 1, 1, "coarse",
+                 reason=f"sweep: 3 {again}", since=now - 1.4 * HOUR, last=now - 30),
+        Standing(NARROW, "partner", 190, 4, (4.7, 1.2, 0.0), 1.02, 1, 1, fuse=12,
+                 reason="spread: the last 48 rows stand closer together than honest callers' do",
+                 since=now - 60, last=now - 30),
+    ]  # fmt: skip
+
+
+async def fill(kept: Kept) -> None:
+    """Put the scene into the store, and have some questions asked."""
+    now, store = time.time(), kept.store
+    for standing in standings(now):
+        write_standing(store, standing)
+    for one in alerts(now):
+        write_alert(store, one)
+    for role, owner in (("partner", "Mercy Hospital"), ("partner", "North Clinic"),
+                        ("clinic", "Dr. Ames"), ("observer", "ward desk")):  # fmt: skip
+        kept.gateway.key(role, owner)
+    for place in range(30):
+        role = ("clinic", "partner", "study")[place % 3]
+        await kept.gateway.ask(role, *[ROW] * (1 + place % 7))
+    await kept.gateway.worker.sign()
+    remember(kept.console.board.pulse)
+
+
+def remember(pulse: Pulse) -> None:
+    """Give the pulse ten minutes that it has not lived."""
+    chance = random.Random(9)
+    now, totals = pulse._clock(), pulse._counters.totals()
+    grown = [1.0]
+    level, flows = 60.0, []
+    for place in range(BEATS):
+        level = max(12.0, level + chance.gauss(0, 5))
+        burst = 80.0 if 78 < place < 92 else 0.0
+        grown.append(grown[-1] + level + burst + 20 * math.sin(place / 9))
+        flows.append(Flow(
+            level + burst, 4 * (level + burst), abs(chance.gauss(0.015, 0.01)) + burst / 250,
+            0.03, 0.0011 + chance.random() * 0.0003 + burst * 2e-5, 0.004,
+        ))  # fmt: skip
+    pulse._past.clear()
+    pulse._past.extend(flows)
+    pulse._beats.clear()
+    pulse._beats.extend(
+        (now - STEP * (BEATS - place), totals * share / grown[-1])
+        for place, share in enumerate(grown)
+    )

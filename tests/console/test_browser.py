@@ -1,0 +1,396 @@
+"""The console in a real browser: Debian's chromium, driven by Playwright.
+
+With ``RECORD=1`` the pictures in ``docs/images`` are taken anew.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gateway.running import SECRET
+from reticent.access.keys import issue, revoke
+from reticent.console.app import COOKIE
+from reticent.gateway.guard import Call
+from reticent.monitor.standing import standing
+
+from . import scene
+from .keeping import EVIL, Kept, Served, alert, serving, token, write_alert
+from .scene import NARROW, SWEEPER
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="there is no chromium: apt install chromium"
+)
+
+ASKED = Call("POST", "/console/login", [], b"", "127.0.0.1")
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
+DESK, PHONE, NARROWEST = (1280, 900), (390, 844), (320, 640)
+PAGES = {
+    "overview": "", "callers": "/callers", "frozen": f"/callers/{SWEEPER.hex()}",
+    "burning": f"/callers/{NARROW.hex()}", "alerts": "/alerts", "alert": f"/alerts/{5:032x}",
+    "linked": f"/alerts/{2:032x}", "roles": "/roles", "missing": "/nowhere",
+}  # fmt: skip
+
+# The least contrast of each text on the page against what is behind it (WCAG 2.2, 1.4.3).
+CONTRAST = """() => {
+  const parse = (text) => (text.match(/[\\d.]+/g) || []).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map((c) => (c /= 255) <= 0.04045 ? c / 12.92
+    : ((c + 0.055) / 1.055) ** 2.4).reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = (one) => {
+    for (; one; one = one.parentElement) {
+      const color = parse(getComputedStyle(one).backgroundColor);
+      if (color.length === 3 || color[3] > 0) return color;
+    }
+    return [255, 255, 255];
+  };
+  const found = [], walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    const node = walk.currentNode, one = node.parentElement;
+    if (!node.textContent.trim() || !one.checkVisibility()) continue;
+    if (one.closest(".unseen, .skip")) continue;
+    const style = getComputedStyle(one);
+    const front = parse(one.closest("svg") ? style.fill : style.color);
+    const [a, b] = [light(front), light(behind(one))].sort((x, y) => y - x);
+    const size = parseFloat(style.fontSize), bold = style.fontWeight >= 700;
+    const least = size >= 24 || (bold && size >= 18.66) ? 3 : 4.5;
+    const contrast = (a + 0.05) / (b + 0.05);
+    if (contrast < least) found.push([node.textContent.trim(), contrast]);
+  }
+  return found;
+}"""
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox"] if os.getuid() == 0 else []
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with serving(
+        tmp_path_factory.mktemp("console"), progress=scene.progress, components=scene.COMPONENTS
+    ) as made:
+        made.run(scene.fill)
+        made.kept.console.pace._each = made.kept.console.pace._together = 10_000
+        yield made
+
+
+class Window:
+    """One browser window; whatever its console says is a failure, unless it was expected."""
+
+    def __init__(self, chromium: Browser, served: Served, size: tuple[int, int] = DESK,
+                 **how: Any) -> None:  # fmt: skip
+        self.served, self.said = served, list[str]()
+        width, height = size
+        self.context: BrowserContext = chromium.new_context(
+            viewport={"width": width, "height": height}, **how
+        )
+        self.context.set_default_timeout(10_000)
+        self.page: Page = self.context.new_page()
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+
+    def go(self, path: str = "") -> None:
+        self.page.goto(self.served.url + "/console" + path)
+
+    def key(self, role: str = "admin", owner: str = "") -> str:
+        async def made(kept: Kept) -> str:
+            return kept.gateway.key(role, owner or f"{role} in a browser")
+
+        return str(self.served.run(made))
+
+    def log_in(self, role: str = "admin") -> None:
+        """Log in without the page that is for it."""
+
+        async def opened(kept: Kept) -> str:
+            key = kept.gateway.key(role, f"{role} in a browser")
+            number = await kept.console.sessions.open(key, ASKED)
+            assert number is not None
+            return number
+
+        cookie = {"name": COOKIE, "value": self.served.run(opened), "path": "/console",
+                  "domain": "127.0.0.1", "httpOnly": True, "sameSite": "Strict"}  # fmt: skip
+        self.context.add_cookies([cookie])  # type: ignore[list-item]
+        self.go()
+
+    def live(self) -> None:
+        """Wait until the page brings itself up to date."""
+        self.page.get_by_text("Live", exact=True).wait_for()
+
+    def focused(self) -> str:
+        """What has the focus, in words."""
+        found = self.page.evaluate(
+            "() => { const one = document.activeElement;"
+            " return one.getAttribute('aria-label') || one.textContent.trim() || one.id; }"
+        )
+        return str(found)
+
+
+@pytest.fixture
+def window(chromium: Browser, served: Served) -> Iterator[Window]:
+    made = Window(chromium, served)
+    yield made
+    made.context.close()
+    assert made.said == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pictures_of_it_for_the_documentation(
+    chromium: Browser, served: Served, tmp_path: Path, scheme: Any
+) -> None:
+    """They come first: what the other tests write is not in them."""
+    window = Window(chromium, served, color_scheme=scheme)
+    window.log_in()
+    window.live()
+    folder = IMAGES if os.environ.get("RECORD") else tmp_path
+    picture = folder / ("console.png" if scheme == "light" else "console-dark.png")
+    window.page.screenshot(path=picture, full_page=True)
+    assert picture.stat().st_size > 20_000
+    window.context.close()
+
+
+def test_somebody_logs_in_looks_around_and_logs_out(window: Window) -> None:
+    page = window.page
+    window.go("/alerts")
+    assert page.url.endswith("/console/login?next=/console/alerts")
+    page.get_by_label("Access key").fill(window.key("observer"))
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/console/alerts")
+    for name in ("Roles", "Callers", "Overview"):
+        page.get_by_role("navigation", name="Pages").get_by_role("link", name=name).click()
+        page.locator(f'a[aria-current="page"]:has-text("{name}")').wait_for()
+    assert "caller is frozen" in page.locator("h1").inner_text()
+    page.get_by_role("button", name="Log out").click()
+    page.wait_for_url("**/console/login")
+    window.go()
+    assert "/console/login" in page.url
+
+
+def test_a_wrong_key_is_told_beside_the_field(window: Window) -> None:
+    window.go("/login")
+    window.page.get_by_label("Access key").fill("rtc_wrong")
+    window.page.keyboard.press("Enter")
+    window.page.get_by_role("alert").wait_for()
+    assert window.page.get_by_label("Access key").get_attribute("aria-invalid") == "true"
+    assert window.page.get_by_label("Access key").input_value() == ""
+    (said,) = window.said  # the browser itself notes the status
+    assert "401" in said
+    window.said.clear()
+
+
+def test_an_alert_appears_by_itself_and_is_read_out(window: Window) -> None:
+    window.log_in("observer")
+    page = window.page
+    window.live()
+    page.evaluate("() => { window.same = true; }")
+    time.sleep(1.1)
+
+    async def raised(kept: Kept) -> None:
+        write_alert(kept.store, alert(77, token(77), reason=f"a new one {EVIL}"))
+        for _ in range(20):
+            await kept.gateway.ask("clinic", scene.ROW)
+
+    window.served.run(raised)
+    row = page.locator(f'[data-alert="{77:032x}"]')
+    row.wait_for()
+    assert "fresh" in (row.get_attribute("class") or "")
+    assert f"a new one {EVIL}" in row.inner_text()
+    said = page.locator("[data-said]")
+    assert "New alert: sweep" in said.inner_text()
+    assert said.get_attribute("aria-live") == "polite"
+    page.wait_for_function(
+        "() => parseFloat(document.querySelector('[data-live=requests]').textContent) > 20"
+    )
+    assert page.evaluate("() => window.same") is True  # the page was not loaded anew
+
+
+def test_an_admin_freezes_and_releases_and_what_is_typed_stays(window: Window) -> None:
+    window.log_in()
+    page, caller = window.page, token(3)
+    store = window.served.kept.store
+    window.go(f"/callers/{caller.hex()}")
+    window.live()
+    page.get_by_label("Reason, for the journal").fill("seen by the ward")
+
+    async def raised(kept: Kept) -> None:
+        write_alert(kept.store, alert(78, caller))
+
+    window.served.run(raised)
+    page.locator(f'[data-alert="{78:032x}"]').wait_for()  # the page moved under the hand
+    assert page.get_by_label("Reason, for the journal").input_value() == "seen by the ward"
+    page.get_by_role("button", name="Freeze").click()
+    page.get_by_text("Done: this caller is frozen").wait_for()
+    assert standing(store, caller).state == "frozen"
+    assert "seen by the ward" in page.locator("blockquote").inner_text()
+    page.get_by_label("Reason, for the journal").fill("a study of ours")
+    page.get_by_role("button", name="Release").click()
+    page.get_by_text("Done: this caller is released").wait_for()
+    assert standing(store, caller).state == "free"
+
+
+def test_everything_is_reached_from_the_keyboard_and_one_sees_where_one_is(
+    window: Window,
+) -> None:
+    page = window.page
+    window.go("/login")
+    page.wait_for_function("() => document.activeElement.id === 'key'")
+    page.keyboard.type(window.key())
+    page.keyboard.press("Tab")
+    assert window.focused() == "Log in"
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/console")
+    page.keyboard.press("Tab")
+    assert window.focused() == "Skip to the content"
+    assert page.locator(".skip").bounding_box()["y"] >= 0  # type: ignore[index]
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    first = page.locator("[data-alert] a").first.inner_text()
+    assert window.focused() == first  # past the bar on top
+    walked = [window.focused()]
+    for _ in range(40):
+        outline = page.evaluate("() => getComputedStyle(document.activeElement).outlineStyle")
+        assert outline == "solid", walked
+        page.keyboard.press("Tab")
+        walked.append(window.focused())
+        if walked[-1] == "study":
+            break
+    assert {"clinic", "partner", "study"} <= set(walked)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/console/roles#role-3")
+
+
+@pytest.mark.slow
+def test_a_list_that_is_brought_up_to_date_keeps_the_focus(window: Window) -> None:
+    window.log_in()
+    window.go("/alerts")
+    window.live()
+    page = window.page
+    page.locator(f'a[href="/console/alerts/{5:032x}"]').focus()
+
+    async def raised(kept: Kept) -> None:
+        write_alert(kept.store, alert(79, token(79)))
+
+    window.served.run(raised)
+    page.locator(f'[data-alert="{79:032x}"]').wait_for()
+    href = page.evaluate("() => document.activeElement.getAttribute('href')")
+    assert href == f"/console/alerts/{5:032x}"
+
+
+@pytest.fixture(scope="module")
+def looked(chromium: Browser, served: Served) -> dict[str, dict[str, Any]]:
+    """What was measured of every page: in light and dark, on a desk and on phones."""
+    window = Window(chromium, served)
+    found: dict[str, dict[str, Any]] = {}
+    for name, path in {"login": "/login", **PAGES}.items():
+        if name == "overview":
+            window.log_in()
+        window.go(path)
+        page, here = window.page, found.setdefault(name, {})
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            here[scheme] = page.evaluate(CONTRAST)
+            here[f"{scheme} paper"] = page.evaluate(
+                "() => getComputedStyle(document.body).backgroundColor"
+            )
+        for width, height in (PHONE, NARROWEST):
+            page.set_viewport_size({"width": width, "height": height})
+            here[str(width)] = page.evaluate("() => document.documentElement.scrollWidth")
+        page.set_viewport_size({"width": DESK[0], "height": DESK[1]})
+    window.context.close()
+    return found
+
+
+@pytest.mark.parametrize("width", [PHONE[0], NARROWEST[0]])
+def test_nothing_is_wider_than_a_phone(looked: dict[str, dict[str, Any]], width: int) -> None:
+    assert {name: one[str(width)] for name, one in looked.items()} == dict.fromkeys(looked, width)
+
+
+@pytest.mark.parametrize(("scheme", "paper"), [("light", "251, 250, 248"), ("dark", "20, 20, 22")])
+def test_every_text_stands_out_from_what_is_behind_it(
+    looked: dict[str, dict[str, Any]], scheme: str, paper: str
+) -> None:
+    assert {name: one[scheme] for name, one in looked.items() if one[scheme]} == {}
+    assert {one[f"{scheme} paper"] for one in looked.values()} == {f"rgb({paper})"}
+
+
+def test_contrast_that_is_weak_is_seen(window: Window) -> None:
+    window.go("/login")
+    page = window.page
+    assert page.evaluate(CONTRAST) == []
+    page.evaluate("() => document.querySelector('h1').style.setProperty('color', '#aaa')")
+    assert [text for text, _ in page.evaluate(CONTRAST)] == ["Who asks, and what for"]
+
+
+@pytest.mark.slow
+def test_it_works_without_scripts(chromium: Browser, served: Served) -> None:
+    window = Window(chromium, served, java_script_enabled=False)
+    window.log_in()
+    page, caller = window.page, token(4)
+    window.go(f"/callers/{caller.hex()}")
+    assert page.get_by_text("Reload for news").is_visible()
+    page.get_by_label("Reason, for the journal").fill("without scripts")
+    page.get_by_role("button", name="Freeze").click()
+    page.get_by_text("Done: this caller is frozen").wait_for()
+    assert standing(served.kept.store, caller).state == "frozen"
+    page.get_by_role("navigation", name="Pages").get_by_role("link", name="Callers").click()
+    page.get_by_label("State").select_option("frozen")
+    page.get_by_role("button", name="Show").click()
+    assert page.get_by_text(token(4).hex()[:4]).is_visible()
+    window.context.close()
+
+
+def test_a_link_in_a_message_leads_to_its_alert(window: Window) -> None:
+    """A cookie that is strictly of one site does not come along with a foreign page's link."""
+    window.log_in()
+    page, wanted = window.page, f"/console/alerts/{5:032x}"
+    foreign = window.served.url.replace("127.0.0.1", "localhost")
+    page.goto(f"{foreign}/console/login")
+    page.evaluate(f"() => {{ location.href = '{window.served.url}{wanted}'; }}")
+    page.wait_for_url(f"**{wanted}")
+    assert "11" in page.locator("dl.numbers").inner_text()
+
+
+@pytest.mark.slow
+def test_a_page_that_is_open_leaves_when_its_key_is_revoked(window: Window) -> None:
+    record, text = issue(SECRET, "observer", owner="a guest", now=time.time())
+
+    async def saved(kept: Kept) -> None:
+        kept.store.save_key(record)
+
+    async def revoked(kept: Kept) -> None:
+        kept.store.save_key(revoke(record, time.time()))
+
+    window.served.run(saved)
+    window.go("/login")
+    window.page.get_by_label("Access key").fill(text)
+    window.page.keyboard.press("Enter")
+    window.live()
+    window.served.run(revoked)
+    window.page.wait_for_url("**/console/login**")
+
+
+@pytest.mark.slow
+def test_more_pages_than_streams_go_on_by_themselves(window: Window) -> None:
+    window.log_in()
+    pages = [window.context.new_page() for _ in range(4)]
+    for one in [window.page, *pages]:
+        one.goto(f"{window.served.url}/console/alerts")
+    pages[-1].get_by_text("Every 15 s").wait_for()
