@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import random
 import time
 
-from reticent.console.pulse import BEATS, STEP, Flow, Pulse
+from reticent.console.pulse import BEATS, STEP, Pulse
 from reticent.event import Alert
+from reticent.gateway.budget import DAY, of_role
+from reticent.gateway.counters import Counters
 from reticent.monitor.standing import Standing
+from reticent.store import Want, Work
 
 from .keeping import Kept, alert, token, write_alert, write_standing
 
@@ -75,7 +77,7 @@ def standings(now: float) -> list[Standing]:
 
 async def fill(kept: Kept) -> None:
     """Put the scene into the store, and have some questions asked."""
-    now, store = time.time(), kept.store
+    now, store, worker = time.time(), kept.store, kept.gateway.worker
     for standing in standings(now):
         write_standing(store, standing)
     for one in alerts(now):
@@ -83,31 +85,40 @@ async def fill(kept: Kept) -> None:
     for role, owner in (("partner", "Mercy Hospital"), ("partner", "North Clinic"),
                         ("clinic", "Dr. Ames"), ("observer", "ward desk")):  # fmt: skip
         kept.gateway.key(role, owner)
-    for place in range(30):
-        role = ("clinic", "partner", "study")[place % 3]
-        await kept.gateway.ask(role, *[ROW] * (1 + place % 7))
-    await kept.gateway.worker.sign()
-    remember(kept.console.board.pulse)
+    for role in ("clinic", "partner", "study"):
+        await kept.gateway.ask(role, ROW)
+    asked = remember(kept.console.board.pulse, worker.counters)
+    (kind,) = [one for block in store.blocks(2) for one in block.entries]
+    assert isinstance(kind, bytes)
+    today = int(now) // DAY * DAY
+    store.commit(Work([kind] * asked, [Want(of_role("partner"), today, 5000, 2400, 2400)]))
+    await worker.sign()
+    kept.console.board.began = now - 5 * HOUR
 
 
-def remember(pulse: Pulse) -> None:
-    """Give the pulse ten minutes that it has not lived."""
+def remember(pulse: Pulse, counters: Counters) -> int:
+    """Give the pulse ten minutes that it has not lived: how many requests there were."""
     chance = random.Random(9)
-    now, totals = pulse._clock(), pulse._counters.totals()
-    grown = [1.0]
-    level, flows = 60.0, []
-    for place in range(BEATS):
-        level = max(12.0, level + chance.gauss(0, 5))
-        burst = 80.0 if 78 < place < 92 else 0.0
-        grown.append(grown[-1] + level + burst + 20 * math.sin(place / 9))
-        flows.append(Flow(
-            level + burst, 4 * (level + burst), abs(chance.gauss(0.015, 0.01)) + burst / 250,
-            0.03, 0.0011 + chance.random() * 0.0003 + burst * 2e-5, 0.004,
-        ))  # fmt: skip
-    pulse._past.clear()
-    pulse._past.extend(flows)
+    now, level, asked = pulse._clock(), {"clinic": 5.0, "partner": 4.0, "study": 1.5}, 0
     pulse._beats.clear()
-    pulse._beats.extend(
-        (now - STEP * (BEATS - place), totals * share / grown[-1])
-        for place, share in enumerate(grown)
-    )
+    pulse._past.clear()
+    pulse.beat()
+    pulse._beats[0] = (now - STEP * BEATS, pulse._beats[0][1])
+    for place in range(1, BEATS + 1):
+        sweep = 76 < place < 90  # somebody tries every value, and their budget runs out
+        for role, usual in list(level.items()):
+            level[role] = busy = min(max(usual + chance.gauss(0, 0.4), 0.8), 9.0)
+            for _ in range(int(busy) + 9 * (sweep and role == "partner")):
+                refused = chance.random() < (0.35 if sweep and role == "partner" else 0.012)
+                rows = chance.choice([1, 1, 2, 4, 12])
+                counters.replied(role, 429 if refused else 200,
+                                 chance.lognormvariate(-6.75 + 0.35 * sweep, 0.5), rows,
+                                 0 if refused else rows)  # fmt: skip
+                asked += 1
+        pulse.beat()
+        at, totals = pulse._beats.pop()
+        then, before = pulse._beats[-1]
+        at = now - STEP * (BEATS - place)
+        pulse._beats.append((at, totals))
+        pulse._past[-1] = pulse._flow(before, totals, at - then)
+    return asked

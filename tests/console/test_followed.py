@@ -58,7 +58,7 @@ def test_only_what_came_since_the_first_reading_is_new(store: MemoryStore) -> No
     assert len(words.since(0)) == RECENT
 
 
-def test_what_was_dropped_is_gone_within_a_minute_or_when_it_is_asked_for(
+def test_what_was_dropped_is_gone_within_minutes_or_when_it_is_asked_for(
     store: MemoryStore,
 ) -> None:
     words = Followed("word", text, 10)

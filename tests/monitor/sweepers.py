@@ -39,7 +39,9 @@ def with_part(made: QueryEvent, name: str, value: object) -> QueryEvent:
 
 def events(rows: Iterable[Row]) -> list[QueryEvent]:
     """Rows in order, one request each."""
-    return [event(who, [(record, value)], float(at)) for at, (who, record, value) in enumerate(rows)]
+    return [
+        event(who, [(record, value)], float(at)) for at, (who, record, value) in enumerate(rows)
+    ]
 
 
 def colluding(
@@ -82,3 +84,12 @@ def honest(
 
 def shuffled(rng: np.random.Generator, rows: Sequence[Row]) -> list[Row]:
     return [rows[place] for place in rng.permutation(len(rows))]
+
+
+def within(
+    rng: np.random.Generator, sweep: Sequence[Row], rest: Sequence[Row], share: float
+) -> list[Row]:
+    """A sweep, in any order, during some share of the time in which others ask."""
+    at = np.concatenate([(1 - share) / 2 + share * rng.random(len(sweep)), rng.random(len(rest))])
+    rows = [*sweep, *rest]
+    return [rows[place] for place in np.argsort(at)]

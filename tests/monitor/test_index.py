@@ -70,7 +70,7 @@ def test_who_tries_all_values_alone_links_nobody() -> None:
         assert tally(index, "honest")[1] == 0
         assert index.accounts[token("analyst")].revisits == 1
     analysed = index_of(("honest", 1, 2), *what_if)
-    assert shared(analysed, 1) == {2: 0, 0: OWN, 1: OWN}  # and 3, which needs no trace
+    assert shared(analysed, 1) == {2: 0, 0: OWN, 1: OWN, 3: OWN}
 
 
 def test_an_analyst_does_not_hide_a_sweep() -> None:

@@ -19,8 +19,9 @@ from reticent.contract import Contract
 from reticent.event import Alert
 from reticent.files import read_people
 from reticent.monitor.detect import Detection, detect
+from reticent.monitor.memory import Rules
 from reticent.monitor.trace import Session, read_trace
-from reticent.monitor.watch import Rules, Watch
+from reticent.monitor.watch import Watch
 from reticent.randomness import subkey
 from reticent.schema import Schema
 from reticent.target import Target

@@ -21,6 +21,7 @@ from reticent.access.tokens import Tokens
 from reticent.cli.project import Project, load_project
 from reticent.cli.served import gates_of, load_served
 from reticent.cli.shown import common, trusting
+from reticent.cli.watched import kept_reference
 from reticent.contract import RESERVED_ROLES
 from reticent.errors import ConfigError, MissingExtraError
 from reticent.monitor import alerts
@@ -91,9 +92,11 @@ def command(
 
     def load() -> Plan:
         served, schema = load_served(plan, trust_pickle)
+        secret = root_secret(plan.state)
+        reference, _ = kept_reference(plan, schema, served.card.columns, secret)
         return Plan(
             served=served, schema=schema, contracts=plan.policy.roles,
-            gates=gates_of(plan, schema), secret=root_secret(plan.state),
+            gates=gates_of(plan, schema), secret=secret, reference=reference,
             signing=signing_key(plan.state),
             store=lambda: open_store(plan.tables.store.url, plan.state),
             durable=gateway.durability == "group", rows_per_day=gateway.rows_per_day,
@@ -165,6 +168,9 @@ def _notes(project: Project, plan: Any, url: str) -> Iterator[str]:
     """Say what is allowed and probably not meant."""
     if url.startswith("http://") and not internal(urlsplit(url).hostname or ""):
         yield "keys travel in the clear: give --tls-cert and --tls-key, or a proxy that does"
+    if plan.reference is None:
+        _, reason = kept_reference(project, plan.schema, plan.served.card.columns, plan.secret)
+        yield f"only refusals and declared limits are watched: {reason}"
     for role, contract in plan.contracts.items():
         if project.tables.model.high_risk and not contract.internal_only:
             yield f"the model is of high risk: {role} is refused until it is internal_only"

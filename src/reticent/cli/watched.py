@@ -6,13 +6,16 @@ from collections.abc import Sequence
 
 from reticent.cli.project import Project
 from reticent.dataset import Dataset, stack
-from reticent.errors import ConfigError
+from reticent.errors import ConfigError, ReticentError
 from reticent.files import read_people
+from reticent.monitor.kept import load_reference, save_reference
 from reticent.monitor.reference import Reference, fit_reference
 from reticent.monitor.sketch import Sketcher
 from reticent.monitor.watch import watched
-from reticent.randomness import generator
+from reticent.randomness import generator, subkey
 from reticent.schema import Schema
+
+REFERENCE = "reference.bin"
 
 
 def honest_people(project: Project) -> Dataset:
@@ -51,3 +54,28 @@ def reference_of(
     """
     bins = {name: domain.bins for name, domain in project.tables.domains.items()}
     return fit_reference(honest_people(project), columns, groups, sketcher, generator(0), bins)
+
+
+def kept_reference(
+    project: Project, schema: Schema, columns: Sequence[str], secret: bytes
+) -> tuple[Reference | None, str]:
+    """What honest queries look like, learned anew where the people are at hand, else as it was.
+
+    Returns
+    -------
+    The reference, or None and the reason why the detectors of rows are not at work.
+    """
+    key = subkey(secret, "sketches")
+    sketcher, groups = sketcher_of(project, schema, columns, key)
+    path = project.state / REFERENCE
+    data = project.tables.data
+    named = [name for name in (data.others, data.auxiliary) if name is not None]
+    try:
+        if named and all(project.path(name).is_file() for name in named):
+            reference = reference_of(project, columns, groups, sketcher)
+            save_reference(reference, path)
+        else:
+            reference = load_reference(path, tuple(columns), groups)
+    except ReticentError as error:
+        return None, f"{error.asked}: {error.found}. {error.do}"
+    return reference, ""

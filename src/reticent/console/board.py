@@ -30,7 +30,7 @@ from reticent.monitor.standing import Standing
 from reticent.store import KeyRecord, Note, Store
 
 MOST_ALERTS: Final = 5_000
-MOST_CALLERS: Final = 20_000
+MOST_CALLERS: Final = 10_000
 MOST_KEYS: Final = 10_000
 SHOWN: Final = 50  # rows of one page
 LATEST: Final = 6  # alerts on the overview

@@ -10,7 +10,7 @@ from reticent.store import Note, Store
 
 T = TypeVar("T")
 PORTION = 2_000  # notes of one call
-ANEW = 60.0  # seconds after which all is read anew: a note that was dropped is told by nobody
+ANEW = 300.0  # seconds after which all is read anew: that a note was dropped nobody tells
 RECENT = 100  # of what came since the first reading
 
 
@@ -41,7 +41,7 @@ class Followed(Generic[T]):
         self._recent: deque[tuple[int, T]] = deque(maxlen=RECENT)
 
     def follow(self, store: Store, now: float) -> None:
-        """Read what was written since; all of it once in a minute.
+        """Read what was written since; all of it once in five minutes.
 
         Parameters
         ----------

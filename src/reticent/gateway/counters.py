@@ -103,7 +103,7 @@ class Counters:
 
     def totals(self) -> NDArray[np.float64]:
         """Add all numbers up over all workers: (n,), in the order of ``places``."""
-        every = np.frombuffer(self._shared, dtype=np.float64).reshape(self._workers, -1)
+        every = np.frombuffer(self._shared.cast("B"), dtype=np.float64).reshape(self._workers, -1)
         return np.asarray(every.sum(axis=0))
 
     def places(self) -> dict[str, int]:

@@ -24,12 +24,15 @@ from reticent.gateway.guard import Guard, View
 from reticent.gateway.journal import checkpoint
 from reticent.gateway.linking import Linking
 from reticent.gateway.log import log
+from reticent.gateway.remembering import Remembering
 from reticent.gateway.together import Together
 from reticent.monitor.alerts.outbox import Outbox, forget
+from reticent.monitor.memory import Rules
+from reticent.monitor.reference import Reference
 from reticent.monitor.settings import Monitor
 from reticent.monitor.sketch import Sketcher
 from reticent.monitor.standing import Standings
-from reticent.monitor.watch import Rules, Watch
+from reticent.monitor.watch import Watch, watched
 from reticent.randomness import subkey
 from reticent.schema import Schema
 from reticent.store import Head, Store
@@ -52,6 +55,7 @@ POLL = 0.2  # seconds between two looks at the keys' version
 THREADS = 64  # in which a costly model, or a server behind the gateway, is asked
 CHECKPOINT = 60.0  # seconds between two signed checkpoints of a journal that grew
 DELIVER = 1.0  # seconds between two looks at the alerts that wait to be sent
+REMEMBER = 30.0  # seconds between two savings of what the watch knows
 LINK = 1.0  # seconds between two looks for accounts that complete each other's sweeps
 SWEEP = 3_600.0  # seconds between two sweeps of what is over
 
@@ -68,6 +72,7 @@ class Plan:
     rows_per_day : of all callers. retention_days : of the journal; None keeps it.
     monitor : what is done about alarms. sinks : where alerts go, by name.
     senders : loads what sends to them; called by the worker that delivers.
+    reference : what honest queries look like; None: detectors of rows are not at work.
     """
 
     served: Served
@@ -86,6 +91,7 @@ class Plan:
     monitor: Monitor = field(default_factory=Monitor)
     sinks: Mapping[str, Sink] = field(default_factory=dict)
     senders: Callable[[], Mapping[str, Sender]] = dict
+    reference: Reference | None = None
 
 
 class Worker:
@@ -108,7 +114,11 @@ class Worker:
         self._beside = Grouped(self._beside_store, durable=True)  # no answer waits for it
         self.tokens = plan.tokens()
         self.alarms = Alarms(Standings(), plan.monitor, plan.sinks, counters)
-        self.guard = guard_of(plan, self.store, self.group, counters, self.tokens, self.alarms)
+        self.watch = watch_of(plan)
+        self.remembering = Remembering(self.watch, self.alarms.standings)
+        self.guard = guard_of(
+            plan, self.store, self.group, counters, self.tokens, self.alarms, self.watch
+        )
         self._outbox_store = plan.store()
         self._outbox: Outbox | None = None
         self._linking: Linking | None = None
@@ -135,6 +145,8 @@ class Worker:
         self._tasks.append(asyncio.create_task(self._every(POLL, self._watch)))
         alarms = self.alarms.run(self._beside, self._beside_store)
         self._tasks.append(asyncio.create_task(alarms))
+        self._tasks.append(asyncio.create_task(self._every(REMEMBER, self.remember)))
+        await self.remembering.learn(self.aside)
         if self._first:
             self._tasks.append(asyncio.create_task(self._every(CHECKPOINT, self.sign)))
             self._tasks.append(asyncio.create_task(self._every(SWEEP, self.sweep, at_once=True)))
@@ -154,6 +166,8 @@ class Worker:
             if self._linking is not None:
                 await self._linking.close()
             await self.alarms.finish(self._beside, self._beside_store)
+            if self._tasks:
+                await self.remember()
             await self._beside.close()
             self._outbox_store.close()
             await self.group.flush()
@@ -174,6 +188,10 @@ class Worker:
         StoreError : it failed; any other exception of the function passes as it is.
         """
         return await self._beside.call(function, self._beside_store, *args, **kwargs)
+
+    async def remember(self) -> None:
+        """Keep what the watch knows of callers, and learn what other replicas know."""
+        await self.remembering.round(self.aside)
 
     async def deliver(self) -> None:
         """Send the alerts that wait, in a thread: a sink may be slow."""
@@ -240,7 +258,7 @@ class Worker:
 
 def guard_of(
     plan: Plan, store: Store, group: Grouped, counters: Counters, tokens: Tokens | None,
-    alarms: Alarms,
+    alarms: Alarms, watch: Watch,
 ) -> Guard:  # fmt: skip
     """Set the stations up.
 
@@ -248,12 +266,9 @@ def guard_of(
     ------
     ConfigError : a contract that cannot hold for this model.
     """
-    averaged = {name for contract in plan.contracts.values() for name in contract.marginalize}
     inputs = plan.served.card.columns
-    watched = [[name] for name in inputs if name in plan.schema.sensitive or name in averaged]
     sketches = subkey(plan.secret, "sketches")
     identity = Identity(store, plan.secret, tokens, group.call)
-    rules = {role: Rules(permitted=bool(one.permit)) for role, one in plan.contracts.items()}
     return Guard(
         card=plan.served.card,
         views={role: view(plan, role) for role in plan.contracts},
@@ -262,13 +277,24 @@ def guard_of(
         keys=Freshness(identity, alarms.standings, store, group),
         doors=Doors(plan.contracts, plan.high_risk, plan.trusted_proxies),
         budget=Budget(group, plan.contracts, plan.rows_per_day),
-        sketcher=Sketcher(sketches, inputs, watched, plan.schema.precisions),
-        watch=Watch(plan.monitor, None, len(watched), rules),
+        sketcher=Sketcher(sketches, inputs, groups_of(plan), plan.schema.precisions),
+        watch=watch,
         alarms=alarms,
         group=group,
         counters=counters,
         source_key=subkey(plan.secret, "sources"),
     )
+
+
+def groups_of(plan: Plan) -> list[list[str]]:
+    """The groups of columns that the watch looks at."""
+    return watched(plan.served.card.columns, plan.schema, plan.contracts.values())
+
+
+def watch_of(plan: Plan) -> Watch:
+    """Set the detectors up."""
+    rules = {role: Rules.of(one, plan.monitor) for role, one in plan.contracts.items()}
+    return Watch(plan.monitor, plan.reference, len(groups_of(plan)), rules)
 
 
 def view(plan: Plan, role: str) -> View:

@@ -10,7 +10,7 @@ doi:10.1214/23-STS894). A *session* promise is split-conformal on one statistic 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,12 +39,17 @@ class Bets:
 
     __slots__ = ("lately", "since", "stakes", "value", "wealth")
 
-    def __init__(self, stakes: tuple[float, ...], wealth: Iterable[float] = ()) -> None:
+    def __init__(self, stakes: tuple[float, ...]) -> None:
         self.stakes = stakes
-        self.wealth = list(wealth) or [1.0] * len(stakes)
+        self.wealth = [1.0] * len(stakes)
         self.since = [0.0] * len(stakes)
         self.value = sum(self.wealth) / len(stakes)
         self.lately = 0.0
+
+    def resume(self, wealth: Sequence[float]) -> None:
+        """Go on with the wealth from earlier bets."""
+        self.wealth[:] = [max(LEAST, each) for each in wealth]
+        self.value = sum(self.wealth) / len(self.wealth)
 
     def bet(self, hit: bool, allowed: float) -> None:
         """Bet on one query; ``allowed`` may depend on the past only."""
@@ -73,6 +78,10 @@ class Drift:
     __slots__ = ("best", "level")
 
     def __init__(self) -> None:
+        self.level = self.best = 0.0
+
+    def begin(self) -> None:
+        """Begin a new session."""
         self.level = self.best = 0.0
 
     def add(self, nats: float) -> None:

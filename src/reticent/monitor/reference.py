@@ -61,9 +61,9 @@ class Reference:
     ----------
     axes : rows to points. hidden : (dimensions,) True for coordinates of sensitive columns.
     numbers : (dimensions,) True for the others that are numbers. gaps, manifold : see there.
-    groups : of watched columns. alike : per group, record to the share of people who have it. rare : per group, the
-        share of people who have a record that is not among them.
-    differ : per watched group, how often two people differ in it.
+    groups : of watched columns. alike : per group, record to the share of people who have it.
+    rare : per group, the share of people who have a record that is not among them.
+    differ : per group, how often two people differ in it.
     """
 
     axes: Axes
@@ -117,7 +117,8 @@ def fit_reference(
     return Reference(
         axes=axes, hidden=hidden, numbers=numbers, gaps=_gaps(axes, points, hidden, rng),
         manifold=fit_manifold(points[:, numbers]),
-        groups=tuple(tuple(group) for group in groups), alike=tuple(_shares(one) for one in records),
+        groups=tuple(tuple(group) for group in groups),
+        alike=tuple(_shares(one) for one in records),
         rare=tuple(_rare(one) for one in records),
         differ=tuple(_differ(some, group) for group in groups),
     )  # fmt: skip
@@ -173,7 +174,8 @@ def _gaps(axes: Axes, points: Points, hidden: NDArray[np.bool_], rng: np.random.
     near = min(float(np.quantile(nearest, NEAR_SHARE, method="higher")) * 0.999, NEAR_MOST)
     person = float(np.quantile(np.concatenate(pairs), PERSON_SHARE))
     by_chance = (1.0 + np.sum(np.array(nearest) <= near)) / (1.0 + len(nearest))
-    return Gaps(near, float(by_chance), _crowd(axes, points, hidden, rng), max(person, near), float(np.mean(edits)))
+    crowd = _crowd(axes, points, hidden, rng)
+    return Gaps(near, float(by_chance), crowd, max(person, near), float(np.mean(edits)))
 
 
 def _crowd(

@@ -27,6 +27,7 @@ class Monitor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         made for, and a fifth.
     burst : queries that may be refused besides, at any time: a bad batch, a test.
     run_length : queries, on average at least, between two false alarms for a stolen key.
+    shadow : honest sessions (a caller's day) that thresholds of sessions are set from.
     rows_per_hour, networks_per_day, rows_per_second : declared limits of one caller; None: none.
     callers_per_network : of one network in a day; None: none.
     respond : the ladder, a rung at each alarm of the same caller and in this order: alert,
@@ -41,6 +42,7 @@ class Monitor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     refusals: float | None = None
     burst: int = 4
     run_length: int = 1_000_000
+    shadow: int = 299
     rows_per_hour: int | None = None
     rows_per_second: float | None = None
     networks_per_day: int | None = None

@@ -211,7 +211,7 @@ class Linker:
         """
         index, known = self._index, self._index.look()
         for _ in range(ROUND):
-            folded = index.fold()
+            folded = index.fold(ROWS)
             if folded.lost or not folded.entries:
                 break
             known = index.look()

@@ -92,8 +92,9 @@ class Measure:
         """Lay the numbers out."""
         rest = (~reference.hidden).astype(np.float32)
         numbers = int(reference.numbers.sum())
+        gaps, few = reference.gaps, FEW / float(rest.sum())
         return cls(
-            reference, rest / rest.sum(), max(reference.gaps.near, reference.gaps.crowd, FEW / float(rest.sum())),
+            reference, rest / rest.sum(), max(gaps.near, gaps.crowd, few),
             [len(np.unique(row)) for row in reference.axes.grid],
             max(3, DENSE * numbers), max(3, ALL_ROUND * numbers),
             [] if reference.axes.project is not None else [
@@ -107,9 +108,9 @@ class Trail:
     """The memory of one caller: below 32 KiB."""
 
     __slots__ = (
-        "_asked", "_backs", "_confidence", "_edits", "_explored", "_heard", "_known", "_levels", "_measure",
-        "_middle", "_next", "_oldest", "_points", "_records", "_size", "_tried", "_values",
-        "_weighed",
+        "_asked", "_backs", "_confidence", "_edits", "_explored", "_heard", "_known", "_levels",
+        "_measure", "_middle", "_next", "_oldest", "_points", "_records", "_size", "_tried",
+        "_values", "_weighed",
     )  # fmt: skip
 
     def __init__(self, measure: Measure) -> None:

@@ -4,73 +4,26 @@ from __future__ import annotations
 
 import secrets
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, Self
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from reticent.contract import Contract
 from reticent.dataset import Dataset
 from reticent.event import Alert, QueryEvent
-from reticent.monitor.detectors.climb import Climb
-from reticent.monitor.detectors.coverage import Coverage
 from reticent.monitor.detectors.detector import Detector, Query
-from reticent.monitor.detectors.frequency import Frequency
-from reticent.monitor.detectors.grid import Grid
-from reticent.monitor.detectors.jitter import Jitter
-from reticent.monitor.detectors.manifold import Manifold
-from reticent.monitor.detectors.refusals import Refusals
-from reticent.monitor.detectors.source import Source
-from reticent.monitor.detectors.spread import Spread
-from reticent.monitor.detectors.sweep import Sweep
-from reticent.monitor.detectors.volume import Volume
+from reticent.monitor.memory import STEP, Gain, Memory, Rules
 from reticent.monitor.points import Points
 from reticent.monitor.promise import Calibrated
 from reticent.monitor.reference import Reference, token_pairs
 from reticent.monitor.settings import Monitor
-from reticent.monitor.trail import Measure, Sight, Trail
+from reticent.monitor.trail import Measure, Sight
 from reticent.schema import Schema
 from reticent.target import Answer
 
-ACTIVE = 4_096  # callers with a trail; beyond it the longest silent one keeps its wealth only
-IDLE = 100_000  # callers whose wealth is kept in memory; the store knows the others
-STEP = 10.0  # each further alert about a caller needs so many times the evidence
+ACTIVE = 4_096  # callers with a trail; of the longest silent one only what is saved stays
+IDLE = 1_800.0  # seconds of silence after which a trail is dropped, too
+CROWDED = 10_000  # callers whose last gain waits to be saved
 NOTHING = Sight()
-SWEEPING = ("sweep", "jitter", "coverage")
-
-
-class Rules(NamedTuple):
-    """What a role's callers are allowed.
-
-    Attributes
-    ----------
-    refusals : share that may be refused; None where the contract never abstains.
-    permitted : whether the role may ask sweep-like (what-if, explaining, audits).
-    """
-
-    refusals: float | None = None
-    permitted: bool = False
-
-    @classmethod
-    def of(cls, contract: Contract | None, settings: Monitor, usual: float | None = None) -> Self:
-        """Read a role's rules off its contract.
-
-        Parameters
-        ----------
-        usual : share of honest people whom it refuses, where that was measured.
-        """
-        if contract is None:
-            return cls(settings.refusals if usual is None else _lenient(usual))
-        rule, permitted = contract.abstain, bool(contract.permit)
-        if rule is None:
-            return cls(None, permitted)
-        expected = None if rule.honest is None else 1.0 - rule.honest
-        known = [share for share in (expected, usual) if share is not None]
-        allowed = _lenient(max(known)) if known else 0.5
-        return cls(allowed if settings.refusals is None else settings.refusals, permitted)
-
-
-def _lenient(share: float) -> float:
-    """Far more than is usual: a population that has moved is refused more often, too."""
-    return min(0.6, 3.0 * share + 0.2)
+LIMIT = "a declared limit: no error rate is promised"
 
 
 def watched(
@@ -81,62 +34,6 @@ def watched(
     return [[name] for name in columns if name in schema.sensitive or name in averaged]
 
 
-class Memory:
-    """What is remembered of one caller in one role."""
-
-    __slots__ = ("all", "bets", "limits", "queries", "raised", "sessions", "trail")
-
-    def __init__(self, watch: Watch, rules: Rules) -> None:
-        own, reference = watch.settings, watch.reference
-        self.queries = 0
-        self.raised: dict[str, float] = {}  # promise to the factor that the next alarm needs
-        self.trail = None if watch.measure is None else Trail(watch.measure)
-        self.bets: list[Sweep | Jitter | Coverage | Refusals] = []
-        self.sessions: list[Spread | Climb | Manifold | Grid] = []
-        if reference is not None and not rules.permitted:
-            if watch.groups:
-                self.bets += [Sweep(own), Coverage(own)]
-                if reference.hidden.any():
-                    self.bets.append(Jitter(own))
-            self.sessions += [Spread(), Climb()]
-            if len(reference.axes.few):
-                self.sessions.append(Grid())
-            if reference.manifold is not None:
-                self.sessions.append(Manifold())
-        if rules.refusals is not None:
-            self.bets.append(Refusals(rules.refusals, own.burst))
-        self.limits: list[Detector] = []
-        if own.rows_per_hour is not None:
-            self.limits.append(Volume(own.rows_per_hour))
-        if own.rows_per_second is not None:
-            self.limits.append(Frequency(own.rows_per_second))
-        if own.networks_per_day is not None:
-            self.limits.append(Source(own.networks_per_day))
-        self.all: list[Detector] = [*self.bets, *self.sessions, *self.limits]
-
-    @property
-    def contract(self) -> float:
-        """The e-value of the written allowance."""
-        return sum([one.bets.value for one in self.bets]) / (len(self.bets) or 1)
-
-    @property
-    def lately(self) -> float:
-        """The e-detector's value."""
-        return sum([one.bets.lately for one in self.bets]) / (len(self.bets) or 1)
-
-    def session(self, scales: Sequence[float]) -> float:
-        """The session statistic: the largest evidence, each detector's in its own scale."""
-        most = 0.0
-        for one, scale in zip(self.sessions, scales, strict=True):
-            most = max(most, one.evidence / scale)
-        return most
-
-    @property
-    def peaks(self) -> list[float]:
-        """The largest that each detector's evidence has been."""
-        return [one.peak for one in self.sessions]
-
-
 class Watch:
     """All detectors over all callers of a gateway, or of a recorded trace.
 
@@ -145,6 +42,10 @@ class Watch:
     reference : of honest people; None: only refusals and declared limits are watched.
     groups : how many groups of columns are watched. rules : role to what it is allowed.
     sessions : role to the calibrated threshold of sessions.
+
+    Attributes
+    ----------
+    known : principal to the evidence that was saved of them.
     """
 
     def __init__(
@@ -159,6 +60,9 @@ class Watch:
         self.rules, self.sessions = rules, dict(sessions or {})
         self.measure = None if reference is None else Measure.of(reference)
         self.callers: OrderedDict[tuple[bytes, str], Memory] = OrderedDict()
+        self.known: Callable[[bytes], Sequence[float]] = lambda _: ()
+        self._left: dict[tuple[bytes, str], Gain] = {}  # of callers that were dropped
+        self._over: list[tuple[str, bytes, dict[str, float]]] = []
 
     def observe(
         self,
@@ -181,6 +85,7 @@ class Watch:
         memory = self.memory(event.principal, event.role)
         points, turned, pairs = self._placed(event, rows)
         confident, refused = _told(answer, event.rows)
+        memory.last = max(memory.last, event.at)
         found: list[Alert] = []
         for place in range(event.rows):
             sight, outside = NOTHING, False
@@ -196,6 +101,7 @@ class Watch:
                 sight, refused[place], outside,
             )  # fmt: skip
             memory.queries += 1
+            memory.refused += refused[place]
             alert = self._shown(memory, query, event)
             if alert is not None:
                 found.append(alert)
@@ -206,12 +112,60 @@ class Watch:
         key = (principal, role)
         memory = self.callers.get(key)
         if memory is None:
-            memory = self.callers[key] = Memory(self, self.rules.get(role, Rules()))
+            memory = self.callers[key] = Memory(
+                self.settings, self.reference, self.measure, self.groups,
+                self.rules.get(role, Rules()), self.known(principal),
+            )  # fmt: skip
             if len(self.callers) > ACTIVE:
-                self.callers.popitem(last=False)
+                self._leave(*self.callers.popitem(last=False))
         else:
             self.callers.move_to_end(key)
         return memory
+
+    def names(self, role: str) -> list[str]:
+        """The detectors of sessions that watch a role, in the order of their peaks."""
+        rules = self.rules.get(role, Rules())
+        some = Memory(self.settings, self.reference, self.measure, self.groups, rules)
+        return [one.name for one in some.sessions]
+
+    def gained(self, now: float) -> list[Gain]:
+        """What callers' queries changed since this was asked last; silent ones are dropped."""
+        while self.callers and now - next(iter(self.callers.values())).last > IDLE:
+            self._leave(*self.callers.popitem(last=False))
+        found, self._left = self._left, {}
+        for key, memory in self.callers.items():
+            self._end(key, memory, now)
+            gain = memory.gained(*key)
+            if gain is not None:
+                found[key] = gain
+        return list(found.values())
+
+    def lost(self, gains: Iterable[Gain]) -> None:
+        """Take back what could not be saved; it comes with the next."""
+        for gain in gains:
+            self._left[gain.principal, gain.role] = gain
+
+    def merged(self, gain: Gain, evidence: Sequence[float]) -> None:
+        """Go on from what all replicas know of a caller together."""
+        memory = self.callers.get((gain.principal, gain.role))
+        if memory is not None:
+            memory.merge(evidence)
+
+    def ended(self) -> list[tuple[str, bytes, dict[str, float]]]:
+        """Sessions that are over since this was asked last: role, principal, peaks."""
+        found, self._over = self._over, []
+        return found
+
+    def _leave(self, key: tuple[bytes, str], memory: Memory) -> None:
+        gain = memory.gained(*key)
+        if gain is not None and len(self._left) < CROWDED:
+            self._left[key] = gain
+
+    def _end(self, key: tuple[bytes, str], memory: Memory, now: float) -> None:
+        peaks = memory.ended(now)
+        if peaks is not None and "contract" not in memory.raised:
+            names = [one.name for one in memory.sessions]
+            self._over.append((key[1], key[0], dict(zip(names, peaks, strict=True))))
 
     def forget(self, principal: bytes) -> None:
         """Drop what is remembered of a caller."""
@@ -237,50 +191,54 @@ class Watch:
         for one in memory.all:
             one.observe(query)
         own, raised = self.settings, memory.raised
-        if memory.contract >= raised.get("contract", 1.0) / own.alpha:
-            raised["contract"] = memory.contract * own.alpha * STEP
-            raised["lately"] = max(1.0, memory.lately / own.run_length) * STEP
-            first = max(memory.bets, key=lambda one: one.bets.value)
-            words = (f"a caller who keeps to the allowance is ever alarmed with probability at "
-                     f"most {100 * own.alpha:g} %")  # fmt: skip
-            return self._alert(memory, query, event, first, words, memory.contract * own.alpha)
-        if memory.lately >= raised.get("lately", 1.0) * own.run_length:
-            raised["lately"] = memory.lately / own.run_length * STEP
-            raised["contract"] = max(1.0, memory.contract * own.alpha) * STEP
-            first = max(memory.bets, key=lambda one: one.bets.lately)
-            words = (f"as for a stolen key: on average at least {own.run_length} queries between "
-                     "two false alarms")  # fmt: skip
-            return self._alert(memory, query, event, first, words, memory.lately / own.run_length)
+        contract, lately = memory.contract * own.alpha, memory.lately / own.run_length
+        memory.score = max(memory.score, contract)
+        if contract >= raised.get("contract", 1.0) or lately >= raised.get("lately", 1.0):
+            return self._contract(memory, query, event, contract, lately)
         session = self.sessions.get(event.role)
-        if session is not None and memory.session(session.scales) > (
-            raised.get("session", 1.0) * session.threshold
-        ):
-            raised["session"] = raised.get("session", 1.0) * STEP
-            top = max(memory.sessions, key=lambda one: one.evidence)
-            return self._alert(memory, query, event, top, session.promise, top.evidence)
+        if session is not None and memory.sessions:
+            found = memory.session(session.scales) / session.threshold
+            if found > raised.get("session", 1.0):
+                raised["session"] = found * STEP
+                memory.score = max(memory.score, found)
+                top = max(memory.sessions, key=lambda one: one.evidence)
+                return _alert(memory, query, event, top, session.promise, top.evidence)
         for limit in memory.limits:
             if limit.evidence >= raised.get(limit.name, 1.0):
                 raised[limit.name] = limit.evidence * STEP
-                words = "a declared limit: no error rate is promised"
-                return self._alert(memory, query, event, limit, words, limit.evidence)
+                return _alert(memory, query, event, limit, LIMIT, limit.evidence)
         return None
 
-    def _alert(
-        self,
-        memory: Memory,
-        query: Query,
-        event: QueryEvent,
-        detector: Detector | Sweep | Jitter | Coverage | Refusals,
-        promise: str,
-        evidence: float,
+    def _contract(
+        self, memory: Memory, query: Query, event: QueryEvent, contract: float, lately: float
     ) -> Alert:
-        return Alert(
-            id=secrets.token_hex(16), at=event.at, caller=event.principal, query=query.position,
-            detector=detector.name, reason=detector.reason(), promise=promise,
-            evidence={"evidence": evidence, "queries": float(memory.queries)},
-            role=event.role, model=event.model, contract=event.contract, source=event.source,
-            auditor=event.auditor,
-        )  # fmt: skip
+        """Raise an alarm over the written allowance, and make the next one ten times as hard."""
+        own, raised = self.settings, memory.raised
+        over = contract >= raised.get("contract", 1.0)
+        raised["contract"] = max(1.0, contract) * STEP
+        raised["lately"] = max(1.0, lately) * STEP
+        if over:
+            first = max(memory.bets, key=lambda one: one.bets.value)
+            words = (f"a caller who keeps to the allowance is ever alarmed with probability at "
+                     f"most {100 * own.alpha:g} %")  # fmt: skip
+            return _alert(memory, query, event, first, words, contract)
+        first = max(memory.bets, key=lambda one: one.bets.lately)
+        words = (f"as for a stolen key: on average at least {own.run_length} queries between two "
+                 "false alarms")  # fmt: skip
+        return _alert(memory, query, event, first, words, lately)
+
+
+def _alert(
+    memory: Memory, query: Query, event: QueryEvent, detector: Detector, promise: str,
+    evidence: float,
+) -> Alert:  # fmt: skip
+    return Alert(
+        id=secrets.token_hex(16), at=query.at, caller=event.principal, query=query.position,
+        detector=detector.name, reason=detector.reason(), promise=promise,
+        evidence={"evidence": evidence, "queries": float(memory.queries)},
+        role=event.role, model=event.model, contract=event.contract, source=event.source,
+        auditor=event.auditor,
+    )  # fmt: skip
 
 
 def _told(answer: Answer | None, n: int) -> tuple[Sequence[float], Sequence[bool]]:

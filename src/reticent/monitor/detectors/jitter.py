@@ -20,13 +20,9 @@ class Jitter:
 
     name: ClassVar[str] = "jitter"
     promise: ClassVar[Promise] = "contract"
-    source: ClassVar[str] = (
-        "distances: Juuti et al. 2019 (doi:10.1109/EuroSP.2019.00044)"
-    )
+    source: ClassVar[str] = "distances: Juuti et al. 2019 (doi:10.1109/EuroSP.2019.00044)"
     sees: ClassVar[str] = "sweeps whose other columns are jittered"
-    blind: ClassVar[str] = (
-        "jitter as large as people differ; rests longer than the window"
-    )
+    blind: ClassVar[str] = "jitter as large as people differ; rests longer than the window"
 
     __slots__ = ("bets", "hits", "rows", "settings")
 

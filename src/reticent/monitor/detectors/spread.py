@@ -22,9 +22,7 @@ class Spread:
 
     name: ClassVar[str] = "spread"
     promise: ClassVar[Promise] = "session"
-    source: ClassVar[str] = (
-        "stateful detection: Chen et al. 2020 (doi:10.1145/3385003.3410925)"
-    )
+    source: ClassVar[str] = "stateful detection: Chen et al. 2020 (doi:10.1145/3385003.3410925)"
     sees: ClassVar[str] = "reconstruction by gradients, evolution strategies and label walks"
     blind: ClassVar[str] = "steps as large as the distance between people"
 
