@@ -70,6 +70,12 @@ BENCHMARKS = {
     "serving-replicas": Benchmark(
         "replicas:measure", "benchmarks.md", "budgets of two replicas on one PostgreSQL"
     ),
+    "detection": Benchmark(
+        "detection:measure", "benchmarks.md", "simulated attacks and honest callers (minutes)"
+    ),
+    "detection-linked": Benchmark(
+        "detection:collusion", "benchmarks.md", "accounts that share a sweep, among honest ones"
+    ),
     "serving-kills": Benchmark("crash:measure", "benchmarks.md", "kill -9 fifty times under load"),
 }
 

@@ -37,7 +37,7 @@ BLOCK = re.compile(
 def generated() -> dict[Path, str]:
     """Return every generated text by its path."""
     sys.path.insert(0, str(DOCS))
-    from reference import pages
+    from reference import detectors_table, pages
 
     found = {DOCS / name: text for name, text in pages().items()}
     readme = ROOT / "README.md"
@@ -45,6 +45,8 @@ def generated() -> dict[Path, str]:
     for name in ("demo", "python"):
         told = (RECORDED / f"{name}.txt").read_text("utf-8")
         text = placed(text, name, f"```text\n{told}```")
+    detection = DOCS / "explanation" / "detection.md"
+    found[detection] = placed(detection.read_text("utf-8"), "detectors", detectors_table())
     return {**found, readme: text}
 
 

@@ -36,9 +36,14 @@ MEANINGS: dict[str, dict[str, str]] = {  # of fields whose docstring does not sa
         "max_memorization": "AUC by which that gain may be larger on members than on others.",
         "max_utility_loss": "accuracy or R2 that a configuration may lose against the first one.",
     },
+    "Console": {
+        "hosts": "names besides localhost, plain addresses and the host of `admin_listen` under "
+        "which it may be asked for; others are refused, so that no foreign page can reach it by "
+        "a name of its own.",
+    },
     "Gateway": {
         "listen": "address of the guarded model: /v2 only.",
-        "admin_listen": "address of /admin and /metrics: keep it local.",
+        "admin_listen": "address of /console, /admin and /metrics: keep it local.",
         "trusted_proxies": "addresses and networks whose X-Forwarded-For counts.",
         "rows_per_day": "budget of all roles together.",
         "durability": "`group`: a query is on the disk before it is answered; `async`: within 50 "

@@ -33,11 +33,17 @@ from reticent import cli, errors, evidence, finding
 from reticent.attacks import ATTACKS, named
 from reticent.cli import project
 from reticent.cli.attacks import described
+from reticent.monitor.detectors import DETECTORS, detector
 from reticent.monitor.simulate.run import BEHAVIORS
 
 WIDTH = 88
 NAMED = ("roles", "alerts")  # tables of tables
 SOURCE = "../../../src/reticent"
+PROMISES = {  # kind to where the page on detection says what it means
+    "contract": "[contract](#the-contract-promise)",
+    "session": "[session](#the-session-promise)",
+    "limit": "[none](#declared-limits): a declared limit",
+}
 
 
 # Pages ----------------------------------------------------------------------------------------
@@ -138,6 +144,15 @@ def behaviors_page() -> str:
         "or an image), it is left out, and that is said.",
         *sections,
     )
+
+
+def detectors_table() -> str:
+    """What each detector sees, what it does not, and what its alarms promise."""
+    kinds = {name: detector(name) for name in DETECTORS}
+    return table(["detector", "sees", "does not see", "promise", "source"], [
+        [f"`{name}`", one.sees, one.blind, PROMISES[one.promise], linked(one.source)]
+        for name, one in kinds.items()
+    ])  # fmt: skip
 
 
 def _remark(permission: str, hides: str) -> str:

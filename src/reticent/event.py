@@ -20,7 +20,7 @@ class QueryEvent(msgspec.Struct, frozen=True, array_like=True, tag="query"):
     Attributes
     ----------
     at : seconds since 1970, UTC. status : of the reply, as in HTTP.
-    principal, source : tokens of who asked and from which address; empty where nobody was known.
+    principal, source : tokens of who asked and from which network; empty where nobody was known.
     role, model, contract : the role's name, the model's name, the contract's digest.
     rows : how many were asked. answered : how many of them were answered.
     columns : watched columns. sketches : for each row and column a record and a value token.
@@ -87,9 +87,10 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     caller : token of the principal. query : 0-based position in that caller's own sequence.
     detector, reason : which one, and why in words. promise : how often it is wrong.
     evidence : the numbers that the reason is made of.
-    role, model, contract : as in the event. source : token of the address.
+    role, model, contract : as in the event. source : token of the network.
     others : tokens of the accounts that completed each other's sweeps, where there are any.
     auditor : raised by an auditor's key: nothing is frozen for it.
+    limit : a declared limit was passed, which tells nothing of intent: nothing is frozen for it.
     """
 
     id: str = ""
@@ -106,3 +107,4 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     source: bytes = b""
     others: tuple[bytes, ...] = ()
     auditor: bool = False
+    limit: bool = False

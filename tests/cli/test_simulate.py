@@ -6,6 +6,7 @@ import csv
 import json
 import stat
 
+import pandas as pd
 import pytest
 
 from desk import AGE, INPUTS, NAME, Desk, discreet
@@ -137,7 +138,8 @@ def test_what_cannot_be_is_refused(desk: Desk, name: str) -> None:
     typed, added, message = REFUSED[name]
     desk.add(added)
     output = () if "-o" in typed else ("-o", "trace.csv")
-    mute(desk)
+    if name != "an unknown behavior":  # told before anything is loaded
+        mute(desk)
     assert message in desk.refused("simulate", "reticent.toml", *output, *FEW, *typed)
 
 
@@ -147,6 +149,24 @@ def test_without_other_people(desk: Desk) -> None:
     desk.swap('members = "members.csv"\n', 'members = "members.csv"\nauxiliary = "public.csv"\n')
     mute(desk)
     assert desk.run(*OUT, *FEW).code == 0
+
+
+def test_attackers_hold_the_auxiliary_people_and_honest_callers_ask_about_the_others(
+    desk: Desk,
+) -> None:
+    mute(desk)
+    known = {}
+    for name, table in (("inversion_network", "public"), ("lookups", "others")):
+        desk.run(*OUT, "--behavior", name, "--honest", "3", "--attacks", "1")
+        sessions = read_trace(desk.folder / "trace.csv", INPUTS)
+        asked = {
+            tuple(row) for one in sessions for row in zip(*one.rows.columns.values(), strict=True)
+        }
+        frame = pd.read_csv(desk.folder / f"{table}.csv")
+        known[name] = asked & set(frame[INPUTS].itertuples(index=False, name=None))
+        share = len(known[name]) / len(asked)
+        assert share > 0.6 if name == "lookups" else share == 1
+    assert known["inversion_network"]
 
 
 def test_no_name_and_no_members_age_is_told(desk: Desk) -> None:

@@ -185,7 +185,16 @@ def test_whose_key_it_is_follows_the_keys(tmp_path: Path) -> None:
         async with keeping(tmp_path) as kept:
             names, token_of = board(kept).names, kept.gateway.worker.guard.identity.token
             kept.gateway.key("partner", "Mercy Hospital")
-            assert names(kept.store)[token_of("owner:Mercy Hospital")] == "Mercy Hospital"
+            caller = token_of("owner:Mercy Hospital")
+            assert names(kept.store)[caller] == "Mercy Hospital"
+            write_standing(kept.store, Standing(caller, queries=1))
+            write_alert(kept.store, alert(1, caller))
+            for admin, told in ((True, "Mercy Hospital"), (False, "")):
+                found = board(kept).caller(kept.store, caller, admin)
+                raised = board(kept).alert(kept.store, b"%032x" % 1, admin)
+                assert found is not None
+                assert raised is not None
+                assert found["names"] == raised["names"][caller] == told
             record, _ = issue(SECRET, "partner", now=time.time())
             kept.store.save_key(record)
             assert names(kept.store)[token_of(record.principal)] == f"key {record.id}"

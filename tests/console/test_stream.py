@@ -184,7 +184,7 @@ def test_who_hangs_up_makes_room(tmp_path: Path) -> None:
             browser = await kept.logged_in()
             open_ = [Listening(browser) for _ in range(EACH)]
             assert [await one.status() for one in open_] == [200] * EACH
-            assert (await browser.get("/console/events")).status == 503
+            assert (await asyncio.wait_for(browser.get("/console/events"), 5)).status == 503
             await open_[0].leave()
             async with listening(browser):
                 assert opened(kept) == EACH
@@ -204,7 +204,7 @@ def test_all_sessions_together_have_so_many(tmp_path: Path) -> None:
                 open_ += [Listening(browser) for _ in range(EACH)]
             assert {await one.status() for one in open_} == {200}
             another = await kept.logged_in(owner="one more", peer="10.0.1.1")
-            heard = await another.get("/console/events")
+            heard = await asyncio.wait_for(another.get("/console/events"), 5)
             assert (heard.status, heard.headers["retry-after"]) == (503, "30")
             for one in open_:
                 await one.leave()

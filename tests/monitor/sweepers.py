@@ -45,7 +45,7 @@ def events(rows: Iterable[Row]) -> list[QueryEvent]:
 
 
 def colluding(
-    rng: np.random.Generator, people: Sequence[int], accounts: int, values: int, each: int,
+    rng: np.random.Generator, people: NDArray[np.intp], accounts: int, values: int, each: int,
     *, in_turn: bool = False, cover: float = 0.0, truth: NDArray[np.intp] | None = None,
 ) -> list[Row]:  # fmt: skip
     """Split the sweep of some people over accounts, so many queries of it for each.
@@ -71,7 +71,7 @@ def colluding(
 
 
 def honest(
-    rng: np.random.Generator, people: Sequence[int], accounts: int, truth: NDArray[np.intp],
+    rng: np.random.Generator, people: NDArray[np.intp], accounts: int, truth: NDArray[np.intp],
     wrong: float = 0.02,
 ) -> Iterator[Row]:  # fmt: skip
     """Look people up with their true value, or now and then with a slip, often at that."""

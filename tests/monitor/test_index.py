@@ -103,6 +103,14 @@ def test_judged_accounts_are_counted_once() -> None:
     assert (index.cursor.judged, index.cursor.courses) == (1, {"s": 1})
 
 
+def test_an_account_is_judged_once_however_many_columns_are_watched() -> None:
+    index = Index(Cursor(), lambda _: Account())
+    for record in range(LEAST):
+        for column in "st":
+            index.fold(event("a", [(record, 0)], column=column))
+    assert (index.cursor.judged, index.cursor.courses) == (1, {"s": 1, "t": 1})
+
+
 def test_one_record_and_one_account_stay_bounded() -> None:
     rows: list[Row] = [("a", 1, value) for value in range(VALUES + 20)]
     index = index_of(*rows)

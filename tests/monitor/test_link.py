@@ -134,9 +134,28 @@ def test_colleagues_who_correct_each_other_are_not_linked() -> None:
     rng, rows = np.random.default_rng(4), []
     for pair in range(100):
         for record in range(int(rng.integers(20, 60))):
-            rows += [(f"honest-{pair}-day", 1_000 * pair + record, 0),
-                     (f"honest-{pair}-night", 1_000 * pair + record, int(rng.random() < 0.1))]  # fmt: skip
+            about, slip = 1_000 * pair + record, int(rng.random() < 0.1)
+            rows += [(f"honest-{pair}-day", about, 0), (f"honest-{pair}-night", about, slip)]
     assert linked(events(rows)) == []
+
+
+def test_who_differs_much_and_agrees_more_is_not_linked() -> None:
+    """Six pairs that stand out: 18 of 60 differ. Without the other 42 they would be linked."""
+    rest: list[Row] = [(f"honest-{r // 9}", 90_000 + r, 0) for r in range(1_800)]
+    rows: list[Row] = [
+        (f"honest-{pair}-{who}", 1_000 * pair + record, who * (record % 10 < 3))
+        for pair in range(6) for record in range(60) for who in (0, 1)
+    ]  # fmt: skip
+    assert linked(events([*rest, *rows])) == []
+    assert len(linked(events([*rest, *[row for row in rows if row[1] % 10 < 3]]))) == 6
+
+
+def test_among_more_accounts_more_evidence_is_needed() -> None:
+    rows: list[Row] = [(f"attacker-{(r + v) % 5}", r, v) for r in range(30) for v in (0, 1)]
+    index = folded(events([*rows, *[(f"h{r // 9}", 10_000 + r, 0) for r in range(90)]]))
+    assert len(link.groups(index.accounts, index.cursor)) == 1
+    index.cursor.judged = 10**12
+    assert link.groups(index.accounts, index.cursor) == []
 
 
 def test_who_is_swept_is_not_named_with_the_sweepers() -> None:

@@ -101,9 +101,8 @@ def test_a_restart_goes_on_where_the_last_one_ended(opens: Opens) -> None:
     whole(again)
     found = account(again, "attacker-3")
     assert found is not None
-    assert (found.rows, found.courses["s"].whole.asked, found.courses["s"].whole.completed) == (
-        11, 11, 11,
-    )  # fmt: skip
+    whole_of = found.courses["s"].whole
+    assert (found.rows, whole_of.asked, whole_of.completed) == (12, 12, 12)
 
 
 def test_what_counts_and_what_does_not(opens: Opens) -> None:
@@ -197,6 +196,42 @@ def test_a_store_that_fails_loses_nothing() -> None:
         index.fold()
     store.down = False
     assert index.fold() == Folded(80)
+
+
+def test_a_write_that_fails_counts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = MemoryStore()
+    journal(store, events(ROWS[:40]))
+    index = Shared(store)
+    index.fold()
+    index.look()
+    journal(store, events(ROWS[40:]))
+
+    def full(notes: object, sightings: object = ()) -> bool:
+        raise StoreError("the store", "the disk is full", "Free some space")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "write", full)
+        with pytest.raises(StoreError):
+            index.fold()
+    assert index.fold() == Folded(40)
+    found = account(store, "attacker-3")
+    assert found is not None
+    assert found.rows == found.courses["s"].whole.asked == 12
+
+
+def test_an_account_that_went_is_begun_anew(opens: Opens) -> None:
+    store = opens()
+    journal(store, events(ROWS))
+    index = Shared(store)
+    index.fold()
+    index.look()
+    store.drop(KIND, [token("attacker-1")])
+    journal(store, events([("attacker-1", 900, 0)]))
+    assert index.fold() == Folded(0, lost=True)
+    assert index.fold() == Folded(1)
+    found = account(store, "attacker-1")
+    assert found is not None
+    assert found.rows == 1
 
 
 def test_linked_accounts_are_named_once_over_all_replicas(opens: Opens) -> None:

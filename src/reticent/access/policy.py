@@ -119,6 +119,14 @@ def internal(address: str) -> bool:
     return found is not None and any(found in network for network in INTERNAL)
 
 
+def network(address: str) -> str:
+    """The network that an address belongs to: its first 24 bits, or 48 of IPv6."""
+    found = _read(address)
+    if found is None:
+        return address
+    return str(ipaddress.ip_network((found, 24 if found.version == 4 else 48), strict=False))
+
+
 def _rule(contract: Contract, high_risk: bool) -> Callable[[Address | None], str | None]:
     """Compile from where a role may be used."""
     if high_risk and not contract.internal_only:

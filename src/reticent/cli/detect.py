@@ -78,9 +78,8 @@ def command(
     contract = None if role is None else views(plan, role)[role]
     with progress(quiet):
         target, schema = _model(plan, role, contract, trust_pickle)
-    columns = schema.inputs
-    sessions = read_trace(trace, columns)
-    calm = [] if honest is None else read_trace(honest, columns)
+    sessions = read_trace(trace, schema.inputs)
+    calm = [] if honest is None else read_trace(honest, schema.inputs)
     with progress(quiet) as tell:
         found = _detected(plan, schema, contract, role or BARE, sessions, calm, target, alpha, tell)
     _tell(found, sessions, calm, target, as_json, quiet)

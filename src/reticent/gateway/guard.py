@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reticent.access.identity import Identity, Principal
-from reticent.access.policy import Doors
+from reticent.access.policy import Doors, network
 from reticent.contract import Contract
 from reticent.dataset import Dataset
 from reticent.errors import ModelError, StoreError, kind_and_place
@@ -292,7 +292,7 @@ class Guard:
             if len(self._sources) > 10_000:
                 self._sources.clear()
             keyed = self._source.copy()
-            keyed.update(address.encode())
+            keyed.update(network(address).encode())
             token = self._sources[address] = keyed.digest()
         return token
 

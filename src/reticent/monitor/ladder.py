@@ -45,7 +45,7 @@ def climbed(before: Standing, alert: Alert, respond: Sequence[Rung], fuse: int) 
         before, role=alert.role or before.role, alerts=before.alerts + 1,
         last=max(before.last, alert.at),
     )  # fmt: skip
-    if alert.auditor or alert.others:
+    if alert.auditor or alert.others or alert.limit:
         return counted
     rung = before.rung + 1
     counted = replace(counted, rung=rung)

@@ -80,8 +80,8 @@ def groups(
     }
     evidence = np.logaddexp.reduce([_evidence(found, *one) for one in usual.items()], axis=0)
     evidence = np.minimum(evidence - np.log(len(usual)), LARGEST)  # the mean over columns
-    missing = max(0, cursor.judged - len(judged))
-    places = chosen(np.concatenate([np.exp(evidence), np.zeros(missing)]), alpha)
+    share = len(judged) / max(len(judged), cursor.judged)  # the others' e-values are below 1
+    places = chosen(np.exp(evidence), alpha * share)
     of = dict(zip(judged, evidence.tolist(), strict=True))
     found_out = _components([judged[place] for place in places], accounts, of)
     return [Group(tuple(one), tuple(of[name] for name in one), usual) for one in found_out]

@@ -95,6 +95,14 @@ class Gain(NamedTuple):
             last=max(before.last, self.last),
         )  # fmt: skip
 
+    def plus(self, later: Gain) -> Gain:
+        """What changed in both, one after the other."""
+        return later._replace(
+            queries=self.queries + later.queries, refused=self.refused + later.refused,
+            evidence=tuple(a + b for a, b in zip(self.evidence, later.evidence, strict=True)),
+            score=max(self.score, later.score),
+        )  # fmt: skip
+
 
 class Memory:
     """What is remembered of one caller in one role.
@@ -140,7 +148,8 @@ class Memory:
         if len(evidence) == len(self._saved):
             self._set(evidence)
             self._saved = self._logs()
-            self.raised = {"contract": max(1.0, self.contract * settings.alpha * STEP)}
+            if (earlier := self.contract * settings.alpha) >= 1.0:
+                self.raised = {"contract": earlier * STEP}
 
     @property
     def contract(self) -> float:

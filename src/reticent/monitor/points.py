@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,17 +12,20 @@ from numpy.typing import NDArray
 from reticent.column import absent, is_missing, is_numeric
 from reticent.dataset import Dataset
 
+ZERO, ONE = np.float32(0.0), np.float32(1.0)
 MOST = 4_000  # rows that directions are found from
 APART = 4.0  # between two levels of a text column
 FAR = 60.0  # where a cell is missing, or a number is out of all bounds
 WIDE = 48  # columns; beyond them points are projected
 PROJECTED = 32  # directions
+PLENTY = 320  # rows from which on a direction fits none of them by chance
 FEW_VALUES = 24  # of a column: then the steps between them are its own
 SLACK = 0.6  # of a column's smallest step
 SAME = 1e-4  # below it a cell is the same
 TINY = 0.1  # steps of an optimizer, hardly of a person
 FIFTHS = 5  # bins of a sensitive number that has none in [domains]
 FEW = 2  # columns that a person edits at once
+FOLDS = 4  # honest rows are measured by ellipsoids of others
 OUTSIDE = 0.005  # of honest rows that lie beyond each bound of the manifold
 FEWEST_NUMBERS = 8  # columns that a manifold is made of
 
@@ -55,17 +59,12 @@ class Axes:
     project: NDArray[np.float32] | None = None
 
     @property
-    def discrete(self) -> bool:
-        """Whether some column takes few values."""
-        return len(self.few) > 0
-
-    @property
     def dimensions(self) -> int:
         """Coordinates of a point."""
         return len(self.columns) if self.project is None else self.project.shape[1]
 
-    def __call__(self, rows: Dataset) -> Points:
-        """Place n rows: (n, dimensions)."""
+    def __call__(self, rows: Dataset) -> tuple[Points, bool]:
+        """Place n rows: (n, dimensions), and whether cells are missing."""
         matrix = rows.matrix(self.columns)
         if matrix is None:
             matrix = np.column_stack([self._numbers(rows, name) for name in self.columns])
@@ -77,21 +76,22 @@ class Axes:
             )
         if placed.dtype != np.float32:
             placed = placed.astype(np.float32)
-        if not np.isfinite(placed.sum()):  # quicker than to look at each
+        gaps = not math.isfinite(placed.sum())  # quicker than to look at each
+        if gaps:
             placed[~np.isfinite(placed)] = FAR
             np.clip(placed, -FAR, FAR, out=placed)
         if self.project is not None:
             placed = np.asarray(placed @ self.project)
-        return np.asarray(placed)
+        return placed, gaps
 
     def gap(self, points: Points, point: NDArray[np.float32]) -> Points:
         """Distances (n, d) by coordinate from n points to one, from 0 to 1."""
         gap: Points = points - point
         np.abs(gap, out=gap)
-        if self.discrete:
+        if len(self.few):
             gap -= self.slack
-            np.maximum(gap, 0.0, out=gap)
-        np.minimum(gap, 1.0, out=gap)
+            np.maximum(gap, ZERO, out=gap)
+        np.minimum(gap, ONE, out=gap)
         return gap
 
     def unheard(self, point: NDArray[np.float32]) -> list[int]:
@@ -148,7 +148,7 @@ def fit_axes(
             center[place] = np.median(seen) if len(seen) else 0.0
             scale[place] = 1.0 / ((seen.std() if len(seen) else 0.0) or 1.0)
             steps = np.diff(np.unique(seen))
-            if 0 < len(steps) < FEW_VALUES and 2 * len(steps) < len(seen):
+            if name not in hidden and 0 < len(steps) < FEW_VALUES and 2 * len(steps) < len(seen):
                 slack[place] = SLACK * steps.min() * scale[place]
                 values = (np.unique(seen) - center[place]) * scale[place]
                 grid[place] = np.pad(values, (0, FEW_VALUES - len(values)), mode="edge")
@@ -161,7 +161,7 @@ def fit_axes(
     if len(columns) <= WIDE or levels:
         return axes
     none = np.zeros(PROJECTED, dtype=np.float32)
-    project = _projection(axes(honest), rng)
+    project = _projection(axes(honest)[0], rng)
     return Axes(tuple(columns), center, scale, none, few[:0], values[:0], {}, levels, project)
 
 
@@ -171,14 +171,19 @@ def folded(cell: object) -> object:
 
 
 def _projection(points: Points, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Where honest rows vary most, and some directions in which they hardly do: (d, PROJECTED)."""
-    centered = points - points.mean(axis=0)
-    _, _, found = np.linalg.svd(centered[:MOST], full_matrices=False)
-    main = found[: PROJECTED * 3 // 4]
+    """Where honest rows vary most, and some directions in which they hardly do: (d, PROJECTED).
+
+    Of few rows every other one serves to find them, and the rest to measure: one unit is a
+    standard deviation of rows that had no part in the finding.
+    """
+    some, rest = (points, points) if len(points) >= PLENTY else (points[::2], points[1::2])
+    middle = some.mean(axis=0)
+    _, _, found = np.linalg.svd(some[:MOST] - middle, full_matrices=False)
+    main = found[: min(PROJECTED * 3 // 4, len(some) // 2)]
     other = rng.normal(size=(PROJECTED - len(main), points.shape[1]))
     other -= other @ main.T @ main
     directions = np.concatenate([main, other / np.linalg.norm(other, axis=1, keepdims=True)])
-    spread = (centered @ directions.T).std(axis=0)
+    spread = ((rest - middle) @ directions.T).std(axis=0)
     return np.asarray(directions.T / np.maximum(spread, 1e-6), dtype=np.float32)
 
 
@@ -207,8 +212,13 @@ class Manifold:
     whiten: NDArray[np.float32]
     middle: NDArray[np.float32]
     split: NDArray[np.float32]
-    low: tuple[float, float]
-    high: tuple[float, float]
+    low: tuple[float, float] = (0.0, 0.0)
+    high: tuple[float, float] = (np.inf, np.inf)
+
+    def lengths(self, numbers: Points) -> NDArray[np.float32]:
+        """Squared lengths (n, 2) of rows (n, m), in wide directions and in narrow ones."""
+        away = numbers @ self.whiten - self.middle
+        return np.asarray(away**2 @ self.split)
 
 
 def fit_manifold(numbers: Points) -> Manifold | None:
@@ -221,15 +231,20 @@ def fit_manifold(numbers: Points) -> Manifold | None:
     m = numbers.shape[1]
     if m < FEWEST_NUMBERS:
         return None
+    fold = np.arange(len(numbers)) % FOLDS
+    lengths = [_ellipsoid(numbers[fold != f]).lengths(numbers[fold == f]) for f in range(FOLDS)]
+    found = np.quantile(np.concatenate(lengths), [OUTSIDE, 1 - OUTSIDE], axis=0).tolist()
+    (low, thin), (high, thick) = found
+    return replace(_ellipsoid(numbers), low=(low, thin), high=(high, thick))
+
+
+def _ellipsoid(numbers: Points) -> Manifold:
     from sklearn.covariance import LedoitWolf
 
     middle = np.median(numbers, axis=0)
-    size, axes = np.linalg.eigh(LedoitWolf().fit(numbers[::2] - middle).covariance_)
+    size, axes = np.linalg.eigh(LedoitWolf().fit(numbers - middle).covariance_)
     size, axes = size[::-1], axes[:, ::-1]
     whiten = (axes / np.sqrt(np.maximum(size, size.max() * 1e-6))).astype(np.float32)
-    first = np.arange(m) < m * 3 // 4
+    first = np.arange(len(size)) < len(size) * 3 // 4
     split = np.column_stack([first, ~first]).astype(np.float32)
-    middle = (middle @ whiten).astype(np.float32)
-    lengths = (numbers[1::2] @ whiten - middle) ** 2 @ split
-    (wide, narrow), (far, thick) = np.quantile(lengths, [OUTSIDE, 1 - OUTSIDE], axis=0).tolist()
-    return Manifold(whiten, middle, split, (wide, narrow), (far, thick))
+    return Manifold(whiten, (middle @ whiten).astype(np.float32), split)

@@ -12,10 +12,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+FINE = 10_000  # steps that an allowance is rounded up to
 LEAST = 1e-280  # wealth is kept above it: a caller's past costs at most so much of a future alarm
 CONFIDENCE = 0.95
 ONE_AVERAGE = 99  # honest sessions needed at alpha = 1 %
@@ -55,18 +57,22 @@ class Bets:
         """Bet on one query; ``allowed`` may depend on the past only."""
         wealth, since = self.wealth, self.since
         total = lately = 0.0
-        for place, stake in enumerate(self.stakes):
-            if stake > allowed:
-                factor = stake / allowed if hit else (1.0 - stake) / (1.0 - allowed)
-                grown = wealth[place] * factor
-                wealth[place] = grown = grown if grown > LEAST else LEAST
-                since[place] = summed = (since[place] + 1.0) * factor
-            else:
-                grown = wealth[place]
-                since[place] = summed = since[place] + 1.0
+        for place, factor in enumerate(_factors(self.stakes, hit, math.ceil(allowed * FINE))):
+            grown = wealth[place] * factor
+            wealth[place] = grown = grown if grown > LEAST else LEAST
+            since[place] = summed = (since[place] + 1.0) * factor
             total += grown
             lately += summed
         self.value, self.lately = total / len(wealth), lately / len(wealth)
+
+
+@cache
+def _factors(stakes: tuple[float, ...], hit: bool, allowed: int) -> tuple[float, ...]:
+    """What each stake's wealth is multiplied by; who is allowed more is bet against less."""
+    share = allowed / FINE
+    if hit:
+        return tuple(stake / share if stake > share else 1.0 for stake in stakes)
+    return tuple((1 - stake) / (1 - share) if stake > share else 1.0 for stake in stakes)
 
 
 class Drift:
@@ -139,10 +145,10 @@ def calibrate(peaks: NDArray[np.float64], alpha: float) -> Calibrated:
         words = f"none yet: {needed - n} honest sessions are missing"
         return Calibrated((1.0,) * peaks.shape[1], math.inf, words, n, needed - n)
     scales, others = _largest(peaks)
-    statistics = np.sort((peaks / others).max(axis=1))
+    statistics = np.sort((peaks / others).max(axis=1, initial=0.0))
     threshold = max(1.0, float(statistics[place - 1]))
     confident = _confident(n, alpha)
-    plain = np.sort(peaks.max(axis=1))
+    plain = np.sort(peaks.max(axis=1, initial=0.0))
     if confident is not None and plain[confident - 1] <= 1.0 and threshold == 1.0:
         words = f"at most {share} of exchangeable honest sessions, with 95 % confidence"
     else:

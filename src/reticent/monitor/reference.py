@@ -17,10 +17,19 @@ from numpy.typing import NDArray
 
 from reticent.dataset import Dataset
 from reticent.errors import DataError
-from reticent.monitor.points import MOST, Axes, Manifold, Points, edited, fit_axes, fit_manifold
+from reticent.monitor.points import (
+    MOST,
+    PLENTY,
+    Axes,
+    Manifold,
+    Points,
+    edited,
+    fit_axes,
+    fit_manifold,
+)
 
 PAIR = struct.Struct("<Q8xQ8x")  # of a record's token and a value's, the first halves
-FEWEST = 50  # honest people to fit on
+FEWEST = 30  # honest people to fit on
 WINDOW = 64  # rows that a nearest neighbor is looked for in, here and in a trail
 TRIED = 1_024  # of them whose neighbors are looked for
 NEAR_SHARE = 0.005  # of honest rows with one of WINDOW others within ``near`` that differs
@@ -111,7 +120,9 @@ def fit_reference(
         some, columns, {name: bins.get(name) for group in groups for name in group}, rng
     )
     hidden, numbers = _marks(axes, groups)
-    points = axes(some)
+    points, _ = axes(some)
+    if axes.project is not None and len(points) < PLENTY:
+        points = points[1::2]  # the others had their part in the directions
     pairs = token_pairs(sketch(some), len(groups)) if groups else []
     records = [[row[place][0] for row in pairs] for place in range(len(groups))]
     return Reference(

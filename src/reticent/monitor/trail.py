@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reticent.monitor.points import FAR, FEW, SAME, TINY, Points, edited
-from reticent.monitor.reference import WINDOW, Reference
+from reticent.monitor.reference import SEVERAL, WINDOW, Reference
 
 RECORDS = 512  # remembered by their tokens
 EXPLORED = 32  # people about whom several sensitive values were tried
@@ -77,6 +77,7 @@ class Measure:
         from which one that it has anything to do with. values : of each column that takes few,
         how many. most, some : numbers that change at once, or by next to nothing.
     places : each watched group's coordinates; none where rows are projected.
+    turn : (d, m) points to the manifold's directions; None where there is none.
     """
 
     reference: Reference
@@ -86,6 +87,7 @@ class Measure:
     most: float
     some: float
     places: list[list[int]]
+    turn: NDArray[np.float32] | None
 
     @classmethod
     def of(cls, reference: Reference) -> Measure:
@@ -94,14 +96,23 @@ class Measure:
         numbers = int(reference.numbers.sum())
         gaps, few = reference.gaps, FEW / float(rest.sum())
         return cls(
-            reference, rest / rest.sum(), max(gaps.near, gaps.crowd, few),
+            reference, rest / rest.sum(), max(gaps.near, few),
             [len(np.unique(row)) for row in reference.axes.grid],
             max(3, DENSE * numbers), max(3, ALL_ROUND * numbers),
             [] if reference.axes.project is not None else [
                 [reference.axes.columns.index(name) for name in group]
                 for group in reference.groups
-            ],
+            ], _turn(reference),
         )  # fmt: skip
+
+
+def _turn(reference: Reference) -> NDArray[np.float32] | None:
+    manifold = reference.manifold
+    if manifold is None:
+        return None
+    turn = np.zeros((len(reference.numbers), len(manifold.middle)), dtype=np.float32)
+    turn[reference.numbers] = manifold.whiten
+    return turn
 
 
 class Trail:
@@ -131,30 +142,34 @@ class Trail:
         self._heard: dict[int, set[float]] = {}
 
     def see(
-        self, point: NDArray[np.float32], tokens: Sequence[tuple[int, int]], confidence: float
-    ) -> Sight:
+        self, point: NDArray[np.float32], tokens: Sequence[tuple[int, int]], confidence: float,
+        gaps: bool = False,
+    ) -> Sight:  # fmt: skip
         """Relate a row to earlier ones, and remember it.
 
         Parameters
         ----------
         point : (d,). tokens : record and value for each watched group.
-        confidence : of the answer; 0 where it told none.
+        confidence : of the answer; 0 where it told none. gaps : cells may be missing.
         """
         measure, size, asked, sight = self._measure, self._size, self._asked, Sight()
         reference = measure.reference
-        gaps = reference.gaps
-        sight.near_by_chance = gaps.near_by_chance * size / WINDOW
+        usual = reference.gaps
+        sight.near_by_chance = usual.near_by_chance * size / WINDOW
         if tokens:
-            self._recall(point, tokens, sight)
+            self._recall(point, tokens, sight, gaps)
         if size:
             gap = reference.axes.gap(self._points[:size], point)
             rest = gap @ measure.rest
-            if rest.min() <= measure.about:
+            nearest = rest.min()
+            if nearest <= measure.about or (
+                nearest <= usual.crowd and np.count_nonzero(rest <= usual.crowd) >= SEVERAL
+            ):
                 self._relate(point, gap, rest, confidence, sight)
         if sight.exact > 1 or sight.near > 1:
             sight.fresh = self._explore(point, max(sight.exact, sight.near))
         if asked:
-            beyond = self._edits - 1.5 * gaps.edits_by_chance * asked
+            beyond = self._edits - 1.5 * usual.edits_by_chance * asked
             sight.edited = beyond / asked if beyond > 0.0 else 0.0
             sight.came = self._backs / asked
         if not sight.repeat:
@@ -166,22 +181,19 @@ class Trail:
             self._backs += sight.back
         return sight
 
-    def outside(self, point: NDArray[np.float32], turned: NDArray[np.float32]) -> bool:
+    def outside(self, turned: NDArray[np.float32]) -> bool:
         """Whether a row lies where hardly any honest one does, seen from the caller's own middle.
 
-        A population that has moved moves the middle: it is soon inside again. A row with gaps
-        lies nowhere.
+        A population that has moved moves the middle: it is soon inside again.
         """
         manifold = self._measure.reference.manifold
-        if manifold is None or point.max() >= FAR:
-            return False
+        assert manifold is not None
         if self._middle is None:
             self._middle, self._weighed = manifold.middle * np.float32(OWN), OWN
         away = turned - self._middle / np.float32(self._weighed)
         self._middle += turned
         self._weighed += 1.0
-        away *= away
-        wide, narrow = (away @ manifold.split).tolist()
+        wide, narrow = ((away * away) @ manifold.split).tolist()
         (low, thin), (high, thick) = manifold.low, manifold.high
         return not (low <= wide <= high and thin <= narrow <= thick)
 
@@ -199,15 +211,16 @@ class Trail:
         return beyond >= max(2, ALL_ROUND * len(axes.few))
 
     def _recall(
-        self, point: NDArray[np.float32], tokens: Sequence[tuple[int, int]], sight: Sight
-    ) -> None:
+        self, point: NDArray[np.float32], tokens: Sequence[tuple[int, int]], sight: Sight,
+        gaps: bool,
+    ) -> None:  # fmt: skip
         """Count the values tried of each record, and how likely chance makes a second one.
 
         What was not sent is no value that was tried.
         """
         chance, most, told, measure = 0.0, 0, False, self._measure
         for group, (record, value) in enumerate(tokens):
-            if measure.places and point[measure.places[group]].max() >= FAR:
+            if gaps and measure.places and point[measure.places[group]].max() >= FAR:
                 continue
             told = True
             chance += measure.reference.chance(group, record)
@@ -240,7 +253,7 @@ class Trail:
     ) -> None:  # fmt: skip
         """Relate a row to those that it may have been made from."""
         reference = self._measure.reference
-        about = (rest <= self._measure.about).nonzero()[0]
+        about = (rest <= max(self._measure.about, reference.gaps.crowd)).nonzero()[0]
         moved = np.abs(self._points[about] - point)
         if moved.max(axis=1).min() < SAME:
             sight.repeat = True

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from reticent.contract import Contract
 from reticent.dataset import Dataset
 from reticent.event import Alert, QueryEvent
 from reticent.monitor.detectors.detector import Detector, Query
 from reticent.monitor.memory import STEP, Gain, Memory, Rules
-from reticent.monitor.points import Points
 from reticent.monitor.promise import Calibrated
 from reticent.monitor.reference import Reference, token_pairs
 from reticent.monitor.settings import Monitor
@@ -83,18 +82,11 @@ class Watch:
         if not event.principal or rows is None or not event.rows:
             return []
         memory = self.memory(event.principal, event.role)
-        points, turned, pairs = self._placed(event, rows)
         confident, refused = _told(answer, event.rows)
         memory.last = max(memory.last, event.at)
+        sights = self._sights(memory, event, rows, confident)
         found: list[Alert] = []
-        for place in range(event.rows):
-            sight, outside = NOTHING, False
-            if points is not None:
-                assert memory.trail is not None
-                tokens = [] if pairs is None else pairs[place]
-                sight = memory.trail.see(points[place], tokens, confident[place])
-                if turned is not None and not sight.repeat:
-                    outside = memory.trail.outside(points[place], turned[place])
+        for place, (sight, outside) in enumerate(sights):
             query = Query(
                 event.at if at is None else at[place], memory.queries,
                 event.source if sources is None else sources[place],
@@ -134,16 +126,16 @@ class Watch:
             self._leave(*self.callers.popitem(last=False))
         found, self._left = self._left, {}
         for key, memory in self.callers.items():
-            self._end(key, memory, now)
+            self._close(key, memory, memory.ended(now))
             gain = memory.gained(*key)
             if gain is not None:
-                found[key] = gain
+                found[key] = gain if key not in found else found[key].plus(gain)
         return list(found.values())
 
     def lost(self, gains: Iterable[Gain]) -> None:
         """Take back what could not be saved; it comes with the next."""
         for gain in gains:
-            self._left[gain.principal, gain.role] = gain
+            self._keep(gain)
 
     def merged(self, gain: Gain, evidence: Sequence[float]) -> None:
         """Go on from what all replicas know of a caller together."""
@@ -157,13 +149,21 @@ class Watch:
         return found
 
     def _leave(self, key: tuple[bytes, str], memory: Memory) -> None:
+        self._close(key, memory, memory.peaks if memory.queries else None)
         gain = memory.gained(*key)
-        if gain is not None and len(self._left) < CROWDED:
+        if gain is not None:
+            self._keep(gain)
+
+    def _keep(self, gain: Gain) -> None:
+        key = (gain.principal, gain.role)
+        if key in self._left:
+            gain = self._left[key].plus(gain)
+        if key in self._left or len(self._left) < CROWDED:
             self._left[key] = gain
 
-    def _end(self, key: tuple[bytes, str], memory: Memory, now: float) -> None:
-        peaks = memory.ended(now)
-        if peaks is not None and "contract" not in memory.raised:
+    def _close(self, key: tuple[bytes, str], memory: Memory, peaks: list[float] | None) -> None:
+        """Take the session of a caller who was never alarmed for an honest one."""
+        if peaks is not None and not memory.raised and len(self._over) < CROWDED:
             names = [one.name for one in memory.sessions]
             self._over.append((key[1], key[0], dict(zip(names, peaks, strict=True))))
 
@@ -172,19 +172,23 @@ class Watch:
         for key in [key for key in self.callers if key[0] == principal]:
             del self.callers[key]
 
-    def _placed(
-        self, event: QueryEvent, rows: Dataset
-    ) -> tuple[Points | None, Points | None, list[list[tuple[int, int]]] | None]:
-        """Points (n, d), the same in the manifold's directions, and tokens (n, groups, 2)."""
-        reference = self.reference
-        if reference is None:
-            return None, None, None
-        points = reference.axes(rows)
-        turned = None
-        if reference.manifold is not None:
-            turned = points[:, reference.numbers] @ reference.manifold.whiten
-        pairs = token_pairs(event.sketches, self.groups) if self.groups else None
-        return points, turned, pairs
+    def _sights(
+        self, memory: Memory, event: QueryEvent, rows: Dataset, confident: Sequence[float]
+    ) -> Iterator[tuple[Sight, bool]]:
+        """How each row relates to earlier ones, and whether it lies where honest ones do not."""
+        reference, measure, trail = self.reference, self.measure, memory.trail
+        if reference is None or measure is None or trail is None:
+            yield from [(NOTHING, False)] * event.rows
+            return
+        points, gaps = reference.axes(rows)
+        turned = None if gaps or measure.turn is None else points @ measure.turn
+        pairs = token_pairs(event.sketches, self.groups) if self.groups else [()] * event.rows
+        for place, (point, tokens) in enumerate(zip(points, pairs, strict=True)):
+            sight = trail.see(point, tokens, confident[place], gaps)
+            if turned is None or sight.repeat:
+                yield sight, False
+            else:
+                yield sight, trail.outside(turned[place])
 
     def _shown(self, memory: Memory, query: Query, event: QueryEvent) -> Alert | None:
         """Show one query to every detector, and see whether it is enough."""
@@ -237,7 +241,7 @@ def _alert(
         detector=detector.name, reason=detector.reason(), promise=promise,
         evidence={"evidence": evidence, "queries": float(memory.queries)},
         role=event.role, model=event.model, contract=event.contract, source=event.source,
-        auditor=event.auditor,
+        auditor=event.auditor, limit=detector.promise == "limit",
     )  # fmt: skip
 
 
