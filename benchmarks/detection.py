@@ -10,6 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,6 @@ from reticent.monitor.simulate.play import Behavior
 from reticent.monitor.simulate.run import BEHAVIORS, Played, Simulation, simulate
 from reticent.monitor.simulate.world import World
 from reticent.monitor.sketch import Sketcher
-from reticent.monitor.trace import Session
 from reticent.monitor.watch import Watch, watched
 from reticent.randomness import generator, subkey
 from reticent.schema import Domain, Role, Schema
@@ -39,9 +39,9 @@ MOST_PEOPLE = 3_000  # in each third of a table
 TREES = 25
 CALIBRATED = ("lookups", "clinic_days", "follow_ups", "heavy_tailed")
 SESSIONS = 320  # to calibrate on: 299 are needed for 95 % confidence
-FRESH = 320  # of the same behaviors, to see whether the promise is kept
-UNSEEN = 40  # of each honest behavior that calibration never saw
-ATTACKED = 20  # of each attack
+FRESH = 200  # of the same behaviors, to see whether the promise is kept
+UNSEEN = 25  # of each honest behavior that calibration never saw
+ATTACKED = 12  # of each attack
 RUNS = 3  # of each group of colluding accounts
 CROWD = 300  # honest accounts among which they hide
 TOGETHER = ("collude_10", "collude_in_turn", "collude_covered", "collude_100")
@@ -132,31 +132,42 @@ def measure() -> Table:
 
 def grounds() -> Iterable[Ground]:
     """The tables, one after the other; one that is missing is named and left out."""
-    for make in (lambda: table(AFFAIRS), lambda: table(ADULT), lambda: table(GSS), digits):
+    made = {**{one.name: partial(table, one) for one in (AFFAIRS, ADULT, GSS)},
+            "Breast cancer": measurements, "Digits": digits}  # fmt: skip
+    for name, make in made.items():
         try:
-            yield make()
+            yield make(name.partition(",")[0])
         except CannotRunError as lack:
             print(lack, file=sys.stderr, flush=True)
 
 
-def table(people: People) -> Ground:
+def table(people: People, name: str) -> Ground:
     """A survey: a forest on a third of it, one column hidden."""
     members, public, others = (frame.head(MOST_PEOPLE) for frame in people.thirds(0))
     roles: dict[str, Role] = {people.label: "label", people.sensitive: "sensitive"}
     domains = {people.sensitive: Domain(values=people.values(), public=True)}
     schema = Schema.of(list(members), roles, domains)
-    return _ground(people.name.partition(",")[0], schema, members, public, others)
+    return _ground(name, schema, members, public, others)
 
 
-def digits() -> Ground:
-    """Images of 8 x 8 pixels: nothing but numbers, and no column to hide."""
+def measurements(name: str) -> Ground:
+    """Thirty continuous measurements of cells, and no column to hide."""
+    from sklearn.datasets import load_breast_cancer
+
+    return _numbers(name, load_breast_cancer(as_frame=True).frame)
+
+
+def digits(name: str) -> Ground:
+    """Images of 8 x 8 pixels: vectors, and no column to hide."""
     from sklearn.datasets import load_digits
 
-    frame = load_digits(as_frame=True).frame.sample(frac=1.0, random_state=0)
-    n = len(frame) // 3
+    return _numbers(name, load_digits(as_frame=True).frame)
+
+
+def _numbers(name: str, frame: Any) -> Ground:
+    frame, n = frame.sample(frac=1.0, random_state=0), len(frame) // 3
     parts = [frame.iloc[place * n : (place + 1) * n] for place in range(3)]
-    schema = Schema.of(list(frame), {"target": "label"}, {})
-    return _ground("Digits", schema, *parts)
+    return _ground(name, Schema.of(list(frame), {"target": "label"}, {}), *parts)
 
 
 def _ground(name: str, schema: Schema, members: Any, public: Any, others: Any) -> Ground:

@@ -239,8 +239,9 @@ def config_page() -> str:
     intro = (
         "Relative paths start from the folder of the file. An unknown key is an error that names "
         "the nearest known one. An audit reads `[data]`, `[attacker]`, `[columns]`, `[domains]`, "
-        "`[model]`, `[risk]` and `[roles]`; keys that it does not need are checked and kept for "
-        "what is [not in this version](../index.md#not-in-this-version)."
+        "`[model]`, `[risk]` and `[roles]`; the gateway reads the others too, and `reticent "
+        "detect` also `[monitor]`. Keys that no command needs yet are checked and kept for what is "
+        "[not in this version](../index.md#not-in-this-version)."
     )
     hints = get_type_hints(project.Tables)
     blocks = []

@@ -175,12 +175,11 @@ class Kept:
 
 @asynccontextmanager
 async def keeping(
-    folder: Path, hosts: Sequence[str] = (), progress: Any = dict, components: Sequence[str] = (),
-    **plan: Any,
+    folder: Path, hosts: Sequence[str] = (), progress: Any = None, **plan: Any
 ) -> AsyncIterator[Kept]:  # fmt: skip
     """A gateway in this event loop."""
     async with running(folder, roles=plan.pop("roles", ROLES), **plan) as gateway:
-        console = Console(gateway.worker, progress, components)
+        console = Console(gateway.worker, progress)
         app = mounted(Doorway(console.app, hosts), admin(gateway.worker))
         try:
             yield Kept(gateway, console, app)

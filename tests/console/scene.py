@@ -17,9 +17,14 @@ from .keeping import Kept, alert, token, write_alert, write_standing
 ROW = (30.0, 10.0, 0)
 HOUR = 3600.0
 SWEEPER, WIDE, NARROW = token(100), token(101), token(102)
-COMPONENTS = ("sweep", "coverage", "refusals")
+QUIET = (-0.4, -0.9, -1.6, -3.2)  # log wealth of a detector that sees nothing
 SESSIONS = ("on average over calibrations at most 1 % of exchangeable honest sessions "
             "(120 sessions)")  # fmt: skip
+
+
+def evidence(*sweep: float) -> tuple[float, ...]:
+    """What the bets hold of a caller who sweeps and does nothing else."""
+    return (*sweep, *(3 * QUIET))
 
 
 def progress() -> dict[str, tuple[int, int]]:
@@ -57,7 +62,7 @@ def standings(now: float) -> list[Standing]:
             token(place), role=chance.choice(["clinic", "partner", "partner", "study"]),
             queries=(queries := int(chance.lognormvariate(5, 1.4)) + 1),
             refused=int(queries * chance.choice([0, 0, 0.02, 0.1])),
-            score=max(0.0, chance.gauss(0.1, 0.15)), evidence=(0.3, 0.1),
+            score=max(0.0, chance.gauss(0.1, 0.15)), evidence=4 * QUIET,
             last=now - chance.expovariate(1 / 5000),
         )
         for place in range(64)
@@ -65,11 +70,11 @@ def standings(now: float) -> list[Standing]:
     again = "records were asked again with another value of affairs"
     return [
         *callers,
-        Standing(SWEEPER, "partner", 412, 31, (10.62, 1.2, 0.0), 2.31, 3, 3, "frozen",
+        Standing(SWEEPER, "partner", 412, 31, evidence(8.1, 10.9, 11.4, 10.2), 2.31, 3, 3, "frozen",
                  reason=f"sweep: 11 {again}", since=now - 0.33 * HOUR, last=now - 0.32 * HOUR),
-        Standing(WIDE, "clinic", 2310, 4, (5.16, 1.2, 0.0), 1.12, 1, 1, "coarse",
+        Standing(WIDE, "clinic", 2310, 4, evidence(4.1, 5.3, 5.9, 5.2), 1.12, 1, 1, "coarse",
                  reason=f"sweep: 3 {again}", since=now - 1.4 * HOUR, last=now - 30),
-        Standing(NARROW, "partner", 190, 4, (4.7, 1.2, 0.0), 1.02, 1, 1, fuse=12,
+        Standing(NARROW, "partner", 190, 4, 4 * QUIET, 1.02, 1, 1, fuse=12,
                  reason="spread: the last 48 rows stand closer together than honest callers' do",
                  since=now - 60, last=now - 30),
     ]  # fmt: skip

@@ -226,7 +226,7 @@ def test_names_that_are_markup_are_shown_and_never_run(tmp_path: Path) -> None:
             await gateway.ask(EVIL, ROW, key=gateway.key(EVIL, EVIL))
             caller = gateway.worker.guard.identity.token(f"owner:{EVIL}")
             write_standing(kept.store, Standing(caller, role=EVIL, queries=3, state="frozen",
-                                                reason=EVIL, evidence=(1.0,)))  # fmt: skip
+                                                reason=EVIL))  # fmt: skip
             write_alert(kept.store, alert(
                 5, caller, id=EVIL, detector=EVIL, reason=EVIL, promise=EVIL, role=EVIL,
                 model=EVIL, contract=EVIL, evidence={EVIL: 1.0, "count": 3.0}, others=(token(3),),
@@ -343,7 +343,9 @@ def test_an_admin_freezes_and_releases_with_a_reason_that_stands_in_the_journal(
             key = gateway.key("partner", "Mercy Hospital")
             caller = gateway.worker.guard.identity.token("owner:Mercy Hospital")
             assert (await gateway.ask("partner", ROW, key=key)).status == 200
-            write_standing(kept.store, Standing(caller, role="partner", score=0.4, evidence=(2.0,)))
+            write_standing(
+                kept.store, Standing(caller, role="partner", score=0.4, evidence=(2.0,) * 16)
+            )
             browser = await kept.logged_in("admin", "root")
             path = f"/console/callers/{caller.hex()}"
             form = await browser.form(path)

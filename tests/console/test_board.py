@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from gateway.running import SECRET, run
 from reticent.access.keys import issue
-from reticent.console.board import SHOWN, Board
+from reticent.console.board import SHOWN, Board, bets
 from reticent.event import Alert
 from reticent.gateway.budget import DAY, of_principal, of_role
 from reticent.monitor.standing import Standing
@@ -20,6 +21,7 @@ from reticent.store import Note, Want, Work
 from .keeping import Kept, alert, keeping, token, write_alert, write_standing
 
 ROW = (30.0, 10.0, 0)
+LOGS = (math.log(2), math.log(3), 0.0, -1e9, *(0.0,) * 12)
 
 
 def board(kept: Kept) -> Board:
@@ -159,23 +161,45 @@ def test_a_caller_is_told_with_their_alerts_also_where_they_were_one_of_several(
     tmp_path: Path,
 ) -> None:
     async def main() -> None:
-        async with keeping(tmp_path, components=("sweep", "refusals")) as kept:
+        async with keeping(tmp_path) as kept:
             store, now = kept.store, time.time()
             store.commit(Work(wants=[Want(of_principal(token(1), DAY), window(), 500, 7, 7)]))
-            write_standing(store, Standing(token(1), role="partner", evidence=(3.0, 0.5, 0.25)))
+            write_standing(store, Standing(token(1), role="partner", evidence=LOGS))
             write_alert(store, alert(1, token(1), at=now - 50))
             write_alert(store, alert(2, token(9), at=now - 20, others=(token(1),)))
             write_alert(store, alert(3, token(8)))
             found = board(kept).caller(store, token(1), admin=False)
             assert found is not None
             assert [one.id[-1] for one in found["alerts"]] == ["2", "1"]
-            assert found["bars"] == [("sweep", 3.0), ("refusals", 0.5), ("part 1", 0.25)]
+            assert found["bets"] == bets(LOGS)
             assert [(one.used, one.limit) for one in found["purses"]] == [(7, 500)]
             assert found["timeline"].count('class="alarm"') == 2
             other = board(kept).caller(store, token(9), admin=False)  # without a standing
             assert other is not None
             assert other["caller"].role == "partner"
             assert board(kept).caller(store, token(77), admin=True) is None
+
+    run(main())
+
+
+def test_bets_are_told_as_wealth_by_name_and_stay_numbers_whatever_is_stored() -> None:
+    told = dict(bets(LOGS))
+    assert list(told) == ["sweep", "coverage", "jitter", "refusals"]
+    assert told["sweep"] == pytest.approx((2 + 3 + 1 + 0) / 4)
+    assert told["coverage"] == 1.0
+    assert math.isfinite(dict(bets((1e300,) * 16))["jitter"])
+    assert bets((0.5, 0.5)) == bets(()) == []  # another version of the program kept them
+
+
+def test_a_shadow_period_is_the_workers_own(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with keeping(tmp_path) as kept:
+            assert board(kept)._progress() == kept.gateway.worker.remembering.progress()
+            assert {one.name for one in board(kept).roles(kept.store) if one.learned} == {
+                "clinic",
+                "partner",
+                "study",
+            }
 
     run(main())
 

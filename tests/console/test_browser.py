@@ -85,9 +85,7 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with serving(
-        tmp_path_factory.mktemp("console"), progress=scene.progress, components=scene.COMPONENTS
-    ) as made:
+    with serving(tmp_path_factory.mktemp("console"), progress=scene.progress) as made:
         made.run(scene.fill)
         made.kept.console.pace._each = made.kept.console.pace._together = 10_000
         yield made

@@ -154,7 +154,7 @@ def test_among_more_accounts_more_evidence_is_needed() -> None:
     rows: list[Row] = [(f"attacker-{(r + v) % 5}", r, v) for r in range(30) for v in (0, 1)]
     index = folded(events([*rows, *[(f"h{r // 9}", 10_000 + r, 0) for r in range(90)]]))
     assert len(link.groups(index.accounts, index.cursor)) == 1
-    index.cursor.judged = 10**12
+    index.cursor.judged = 10**16
     assert link.groups(index.accounts, index.cursor) == []
 
 

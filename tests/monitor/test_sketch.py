@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from reticent.dataset import Dataset
 from reticent.event import TOKEN_BYTES, QueryEvent
 from reticent.monitor.sketch import Sketcher
-from reticent.monitor.watch import CALLERS, Counting
 
 KEY = bytes(range(32))
 NAMES = ("age", "educ", "affairs")
@@ -83,14 +82,3 @@ def test_a_column_name_is_part_of_the_record() -> None:
     assert pairs.records("a")[0][0] != pairs.records("b")[0][0]
 
 
-def test_counting_forgets_the_longest_silent() -> None:
-    counting, one = Counting(), event(Sketcher(KEY, NAMES, []), columns((30, 12, 0)))
-    assert counting.observe(one, None) is None
-    assert counting.asked[one.principal] == [1, 0]
-    for place in range(CALLERS):
-        counting.observe(
-            QueryEvent(0, 429, place.to_bytes(16), b"", "", "", "", 2, 0, (), b""), None
-        )
-    assert len(counting.asked) == CALLERS
-    assert one.principal not in counting.asked
-    assert counting.asked[bytes(16)] == [2, 2]

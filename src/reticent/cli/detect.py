@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from reticent.target import Target
 from reticent.targets.contracted import behind
 
 BARE = "bare"
+MOST = 50  # callers in the table
 BLIND = (
     "one query per record; an inversion network trained on ordinary records; single membership "
     "probes; 98 % cover traffic"
@@ -159,12 +161,19 @@ def _table(alerts: Sequence[tuple[str, Alert]]) -> object:
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False)
-    for heading in ("caller", "query", "detector", "reason", "promise"):
-        right = heading == "query"
+    for heading in ("caller", "query", "detector", "alerts", "reason of the first", "promise"):
+        right = heading in ("query", "alerts")
         table.add_column(heading, overflow="fold", justify="right" if right else "left")
+    first: dict[str, Alert] = {}
     for name, alert in alerts:
-        words = (name, str(alert.query), alert.detector, alert.reason, alert.promise)
+        first.setdefault(name, alert)
+    times = Counter(name for name, _ in alerts)
+    for name, alert in list(first.items())[:MOST]:
+        words = (name, str(alert.query), alert.detector, str(times[name]), alert.reason,
+                 alert.promise)  # fmt: skip
         table.add_row(*(Text(_printable(word)) for word in words))
+    if len(first) > MOST:
+        table.add_row(Text(f"and {len(first) - MOST} more: see --json"))
     return table
 
 

@@ -49,17 +49,16 @@ Acting = Callable[..., standing.Standing]
 
 @asynccontextmanager
 async def desk(
-    worker: Worker, hosts: Sequence[str] = (), progress: Progress = dict,
-    components: Sequence[str] = (),
-) -> AsyncIterator[ASGIApp]:  # fmt: skip
+    worker: Worker, hosts: Sequence[str] = (), progress: Progress | None = None
+) -> AsyncIterator[ASGIApp]:
     """The local listener's app: the console beside /admin and /metrics, while it serves.
 
     Parameters
     ----------
     hosts : names besides localhost and plain addresses under which the console may be asked for.
-    progress, components : as of ``Board``.
+    progress : as of ``Board``.
     """
-    console = Console(worker, progress, components)
+    console = Console(worker, progress)
     ticking = asyncio.create_task(console.tick())
     try:
         yield mounted(Doorway(console.app, hosts), admin(worker))
@@ -88,14 +87,12 @@ class Console:
 
     Parameters
     ----------
-    worker : whose event loop it runs in. progress, components : as of ``Board``.
+    worker : whose event loop it runs in. progress : as of ``Board``.
     """
 
-    def __init__(
-        self, worker: Worker, progress: Progress = dict, components: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, worker: Worker, progress: Progress | None = None) -> None:
         self.aside = Aside(worker.plan.store())
-        self.board = Board(worker, progress, components)
+        self.board = Board(worker, progress)
         self.sessions = Sessions(worker.guard, self.aside)
         self.streams = Streams(self.board, self.aside, worker.leaving)
         self.pace = Pace()

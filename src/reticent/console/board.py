@@ -6,6 +6,7 @@ records and drawings; the templates choose no fact.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from reticent.gateway.budget import ALL, DAY, MINUTE, of_principal, of_role
 from reticent.gateway.journal import read_checkpoint
 from reticent.gateway.worker import Worker
 from reticent.monitor import standing
+from reticent.monitor.memory import BETTING, FULL, STAKES
 from reticent.monitor.standing import Standing
 from reticent.store import KeyRecord, Note, Store
 
@@ -92,16 +94,15 @@ class Board:
     Parameters
     ----------
     worker : of the gateway, whose counters are those of all its workers.
-    progress : of each role's shadow period: sessions seen, and sessions needed.
-    components : names of the numbers in a standing's evidence.
+    progress : of each role's shadow period: sessions seen, and sessions needed; None: the worker's.
     """
 
     def __init__(
-        self, worker: Worker, progress: Progress = dict, components: Sequence[str] = (),
+        self, worker: Worker, progress: Progress | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:  # fmt: skip
-        self.worker, self._progress, self._components = worker, progress, components
-        self.clock = clock
+        self.worker, self.clock = worker, clock
+        self._progress = worker.remembering.progress if progress is None else progress
         self.pulse = Pulse(worker.counters, list(worker.guard.views))
         self.alerts = Followed("alert", _read_alert, MOST_ALERTS)
         self.standings = Followed(standing.KIND, standing.read, MOST_CALLERS, _settled)
@@ -185,7 +186,7 @@ class Board:
         marks = [(one.at, f"{one.detector}, {words.stamp(one.at)}") for one in own]
         return {
             "caller": caller, "alerts": own[:SHOWN], "alerts_total": len(own), "now": now,
-            "bars": self._bars(caller), "purses": self._own_purses(store, caller, now),
+            "bets": bets(caller.evidence), "purses": self._own_purses(store, caller, now),
             "names": self.names(store).get(principal, "") if admin else "",
             "timeline": draw.timeline(marks, now, f"When alerts were raised: {len(marks)}")
             if marks else None,
@@ -265,11 +266,6 @@ class Board:
             self._named = (version, found)
         return self._named[1]
 
-    def _bars(self, caller: Standing) -> list[tuple[str, float]]:
-        """The parts of a caller's evidence, by name where they have one."""
-        given = [*self._components, *(f"part {place + 1}" for place in range(len(caller.evidence)))]
-        return list(zip(given, caller.evidence, strict=False))
-
     def _own_purses(self, store: Store, caller: Standing, now: float) -> list[Purse]:
         view = self.worker.guard.views.get(caller.role)
         if view is None:
@@ -288,6 +284,19 @@ class Board:
         used = store.used(account, int(now) // span * span)
         told = f"{used:,} of {limit:,} {title}"
         return Purse(title, used, limit, draw.meter(used, limit, told, "budget"))
+
+
+def bets(evidence: Sequence[float]) -> list[tuple[str, float]]:
+    """The wealth of each detector that bets, from a standing's logarithms: their stakes' mean.
+
+    None where another version of the program kept other numbers.
+    """
+    if len(evidence) != STAKES * len(BETTING):
+        return []
+    logs = [max(-FULL, min(FULL, one)) for one in evidence]
+    wealth = [sum(map(math.exp, logs[place : place + STAKES])) / STAKES
+              for place in range(0, len(logs), STAKES)]  # fmt: skip
+    return list(zip(BETTING, wealth, strict=True))
 
 
 def _read_alert(note: Note) -> Alert | None:

@@ -49,10 +49,15 @@ class Tally(msgspec.Struct, array_like=True):
     contested: int = 0
     since: float = 0.0
 
-    @property
-    def telling(self) -> int:
-        """Records that tell anything of the account: all but the contested ones."""
-        return max(self.asked - self.contested, self.completed)
+    def telling(self, contested: float) -> float:
+        """Records that tell anything of the account: all but the contested ones.
+
+        Parameters
+        ----------
+        contested : the share of records of which that is so by chance; they tell as all others.
+        """
+        more = max(self.contested - contested * self.asked, 0.0)
+        return max(self.asked - more, float(self.completed))
 
 
 class Course(msgspec.Struct, array_like=True):
@@ -135,18 +140,26 @@ class Account(msgspec.Struct, array_like=True):
             del self.partners[next(iter(self.partners))]
 
 
+class Sums(msgspec.Struct, array_like=True):
+    """Over all accounts: how many are judged in a column, and what became of their records."""
+
+    judged: int = 0
+    asked: int = 0
+    contested: int = 0
+
+
 class Cursor(msgspec.Struct, array_like=True):
     """How far the journal was read, and how many accounts are judged by now.
 
     Attributes
     ----------
     next : number of the next entry. judged : accounts with enough records in any column.
-    courses : the same for each column.
+    columns : watched column to the sums over all accounts.
     """
 
     next: int = 0
     judged: int = 0
-    courses: dict[str, int] = msgspec.field(default_factory=dict)
+    columns: dict[str, Sums] = msgspec.field(default_factory=dict)
 
 
 class Index:
@@ -193,8 +206,10 @@ class Index:
         account = self.of(who)
         before, course = account.judged, account.courses.setdefault(column, Course())
         course.ask(at)
+        sums = self.cursor.columns.setdefault(column, Sums())
+        sums.asked += 1
         if course.whole.asked == LEAST:
-            self.cursor.courses[column] = self.cursor.courses.get(column, 0) + 1
+            sums.judged += 1
             self.cursor.judged += not before
 
     def ask(self, who: bytes, column: str, record: bytes, value: bytes, at: float) -> None:
@@ -233,6 +248,7 @@ class Index:
             return
         account = self.of(who)
         course = account.courses.setdefault(column, Course())
+        contested = course.whole.contested
         if before is not None:
             course.settle(before, -1)
         if after is not None:
@@ -240,6 +256,7 @@ class Index:
             if after.completed:
                 for partner in {one.principal for one in _counted(values)} - {who}:
                     account.met(partner, 1)
+        self.cursor.columns[column].contested += course.whole.contested - contested
 
 
 def _counted(values: Values) -> list[Sighting]:

@@ -19,12 +19,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reticent.event import Alert, QueryEvent
-from reticent.monitor.index import Account, Course, Cursor, Index
+from reticent.monitor.index import Account, Course, Cursor, Index, Sums
 from reticent.monitor.promise import chosen
 
 ALPHA = 0.05  # of the accounts named at any one moment, so many may be honest on average
@@ -40,6 +41,13 @@ ALONE, SHARED = 1, 2  # records about which one caller asked, or several
 Numbers = NDArray[np.float64]
 
 
+class Usual(NamedTuple):
+    """What happens to honest accounts' records: the shares completed, at most, and contested."""
+
+    completed: float
+    contested: float
+
+
 @dataclass(frozen=True, slots=True)
 class Group:
     """Accounts that complete each other's sweeps.
@@ -47,12 +55,12 @@ class Group:
     Attributes
     ----------
     members : their tokens, the strongest evidence first. evidence : of each, in nats.
-    usual : watched column to the rate at which records are completed by chance, at most.
+    usual : watched column to what is usual there.
     """
 
     members: tuple[bytes, ...]
     evidence: tuple[float, ...]
-    usual: Mapping[str, float]
+    usual: Mapping[str, Usual]
 
 
 def groups(
@@ -71,12 +79,12 @@ def groups(
     chance : watched column to the rate at which honest accounts complete each other.
     """
     judged = [name for name, account in accounts.items() if account.judged]
-    if not judged or not cursor.courses:
+    if not judged or not cursor.columns:
         return []
     found = [accounts[name] for name in judged]
     usual = {
-        column: rate(found, column, count, (chance or {}).get(column, 0.0))
-        for column, count in cursor.courses.items()
+        column: usually(found, column, sums, (chance or {}).get(column, 0.0))
+        for column, sums in cursor.columns.items()
     }
     evidence = np.logaddexp.reduce([_evidence(found, *one) for one in usual.items()], axis=0)
     evidence = np.minimum(evidence - np.log(len(usual)), LARGEST)  # the mean over columns
@@ -87,26 +95,28 @@ def groups(
     return [Group(tuple(one), tuple(of[name] for name in one), usual) for one in found_out]
 
 
-def rate(accounts: Sequence[Account], column: str, judged: int, chance: float = 0.0) -> float:
-    """How often an honest account's records may be completed, of those that could tell.
+def usually(accounts: Sequence[Account], column: str, sums: Sums, chance: float = 0.0) -> Usual:
+    """What usually happens to an honest account's records.
 
-    Twice the mean over the half of accounts to which it happens least: up to a half of all may be
-    attackers.
+    As completed counts twice the mean over the half of accounts to which it happens least: up to
+    a half of all may be attackers.
 
     Parameters
     ----------
-    judged : how many there are, with those to which it never happened. chance : known otherwise.
+    accounts : with completed records. sums : of those, and of all others. chance : known otherwise.
     """
+    contested = max(0, sums.contested) / max(1, sums.asked)
     shares = sorted(
-        course.whole.completed / course.whole.telling
+        course.whole.completed / course.whole.telling(contested)
         for account in accounts
         if (course := account.courses.get(column)) is not None
         and course.judged
-        and course.whole.telling
+        and course.whole.completed
     )
-    half = max(1, (judged + 1) // 2)
-    never = max(0, judged - len(shares))
-    return max(FLOOR, TWICE * sum(shares[: max(0, half - never)]) / half, TWICE * chance)
+    half = max(1, (sums.judged + 1) // 2)
+    never = max(0, sums.judged - len(shares))
+    least = sum(shares[: max(0, half - never)]) / half
+    return Usual(max(FLOOR, TWICE * least, TWICE * chance), contested)
 
 
 def log_evidence(telling: Numbers, completed: Numbers, usual: float) -> Numbers:
@@ -126,28 +136,29 @@ def log_evidence(telling: Numbers, completed: Numbers, usual: float) -> Numbers:
     return ratio
 
 
-def _evidence(accounts: Sequence[Account], column: str, usual: float) -> Numbers:
+def _evidence(accounts: Sequence[Account], column: str, usual: Usual) -> Numbers:
     """Log e-values of one column: of the whole history, and of what came lately.
 
     Every beginning of a block has a weight, together 1: an account that was honest for years is
     found nearly as fast as a young one.
     """
-    if usual >= MOST:
+    rate, contested = usual
+    if rate >= MOST:
         return np.full(len(accounts), -np.inf)
     courses = [account.courses.get(column) or Course() for account in accounts]
     whole, before, now = (
-        np.array([(tally.telling, tally.completed) for tally in part], dtype=float).T
+        np.array([(tally.telling(contested), tally.completed) for tally in part], dtype=float).T
         for part in (
             [course.whole for course in courses],
             [course.before for course in courses],
             [course.now for course in courses],
         )
     )
-    terms = [np.log(AT_ONCE) + log_evidence(whole[0], whole[1], usual)]
+    terms = [np.log(AT_ONCE) + log_evidence(whole[0], whole[1], rate)]
     for back, part in ((0, now), (1, before + now)):
         block = np.array([course.number - back for course in courses], dtype=float)
         weight = np.log(1 - AT_ONCE) - np.log(np.maximum(block * (block + 1), 1))
-        terms.append(np.where(block >= 1, weight + log_evidence(part[0], part[1], usual), -np.inf))
+        terms.append(np.where(block >= 1, weight + log_evidence(part[0], part[1], rate), -np.inf))
     combined: Numbers = np.logaddexp.reduce(terms, axis=0)
     return combined
 
@@ -205,7 +216,9 @@ def alert(
         group.usual,
         key=lambda name: (account.courses.get(name) or Course()).whole.completed,
     )
-    whole, usual = (account.courses.get(column) or Course()).whole, group.usual[column]
+    whole = (account.courses.get(column) or Course()).whole
+    usual, contested = group.usual[column]
+    telling = whole.telling(contested)
     evidence = group.evidence[group.members.index(caller)]
     return Alert(
         at=at,
@@ -213,14 +226,14 @@ def alert(
         query=max(0, account.rows - 1),
         detector=DETECTOR,
         reason=f"{len(group.members)} accounts complete each other's sweeps: for {whole.completed}"
-        f" of {whole.telling} records, others asked the values that this one left out; at most"
-        f" {usual * whole.telling:.1f} are expected by chance",
+        f" of {telling:.0f} records, others asked the values that this one left out; at most"
+        f" {usual * telling:.1f} are expected by chance",
         promise=f"of the accounts that stand out at any one moment, on average at most"
         f" {100 * alpha:g} % are honest, if at most {100 * usual:.3g} % of an honest account's"
         " records are ever completed by others",
         evidence={
             "accounts": float(len(group.members)),
-            "records": float(whole.telling),
+            "records": telling,
             "completed": float(whole.completed),
             "usual": usual,
             "log10": evidence / float(np.log(10)),
@@ -255,10 +268,11 @@ def linked(
 def completed_by_chance(events: Sequence[QueryEvent]) -> dict[str, float]:
     """Watched column to the share of honest accounts' records that others complete."""
     index, rates = folded(events), {}
-    for column in index.cursor.courses:
+    for column, sums in index.cursor.columns.items():
         found = [one.courses[column].whole for one in index.accounts.values()
                  if column in one.courses]  # fmt: skip
-        telling = sum(whole.telling for whole in found)
+        contested = sums.contested / max(1, sums.asked)
+        telling = sum(whole.telling(contested) for whole in found)
         rates[column] = sum(whole.completed for whole in found) / max(1, telling)
     return rates
 

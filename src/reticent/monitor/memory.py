@@ -26,7 +26,7 @@ from reticent.monitor.settings import Monitor
 from reticent.monitor.standing import Standing
 from reticent.monitor.trail import Measure, Trail
 
-STEP = 10.0  # each further alert about a caller needs so many times the evidence
+STEP = 10.0  # the second alert about a caller needs at least so many times the evidence
 STAKES = 4  # of each detector that bets
 BETTING = ("sweep", "coverage", "jitter", "refusals")  # the order in which evidence is kept
 FULL = 300.0  # nats, either way: beyond it a number would not hold the wealth
@@ -104,6 +104,11 @@ class Gain(NamedTuple):
         )  # fmt: skip
 
 
+def harder(evidence: float) -> float:
+    """What the next alarm needs after one: twice as many digits, so that alerts stay few."""
+    return max(STEP, evidence * evidence)
+
+
 class Memory:
     """What is remembered of one caller in one role.
 
@@ -149,7 +154,7 @@ class Memory:
             self._set(evidence)
             self._saved = self._logs()
             if (earlier := self.contract * settings.alpha) >= 1.0:
-                self.raised = {"contract": earlier * STEP}
+                self.raised = {"contract": harder(earlier)}
 
     @property
     def contract(self) -> float:

@@ -15,7 +15,7 @@ from reticent.dataset import Dataset
 ZERO, ONE = np.float32(0.0), np.float32(1.0)
 MOST = 4_000  # rows that directions are found from
 APART = 4.0  # between two levels of a text column
-FAR = 60.0  # where a cell is missing, or a number is out of all bounds
+FAR = 2.0**20  # where a cell is missing: beyond all levels, bins and numbers
 WIDE = 48  # columns; beyond them points are projected
 PROJECTED = 32  # directions
 PLENTY = 320  # rows from which on a direction fits none of them by chance
@@ -74,12 +74,13 @@ class Axes:
             placed[:, place] = APART * np.where(
                 gone, np.nan, np.searchsorted(edges, matrix[:, place])
             )
+        np.maximum(placed, -FAR, out=placed)
+        np.minimum(placed, FAR, out=placed)
         if placed.dtype != np.float32:
             placed = placed.astype(np.float32)
         gaps = not math.isfinite(placed.sum())  # quicker than to look at each
         if gaps:
-            placed[~np.isfinite(placed)] = FAR
-            np.clip(placed, -FAR, FAR, out=placed)
+            placed[np.isnan(placed)] = FAR if self.project is None else 0.0
         if self.project is not None:
             placed = np.asarray(placed @ self.project)
         return placed, gaps
@@ -105,7 +106,10 @@ class Axes:
         column = rows[name]
         levels = self.levels.get(name)
         if levels is None:
-            return np.where(is_missing(column), np.nan, column).astype(float)
+            try:
+                return np.where(is_missing(column), np.nan, column).astype(float)
+            except ValueError:  # words where honest people have numbers
+                return np.array([_number(cell) for cell in column.tolist()])
         # What nobody honest wrote still has to be one and the same point each time.
         cells = [folded(cell) for cell in column.tolist()]
         places = [
@@ -168,6 +172,13 @@ def fit_axes(
 def folded(cell: object) -> object:
     """A text as people mean it: case and spaces around it make no other one."""
     return cell.strip().casefold() if isinstance(cell, str) else cell
+
+
+def _number(cell: object) -> float:
+    try:
+        return float(cell)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return math.nan
 
 
 def _projection(points: Points, rng: np.random.Generator) -> NDArray[np.float32]:

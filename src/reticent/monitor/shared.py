@@ -14,7 +14,7 @@ import msgspec
 
 from reticent.errors import StoreError
 from reticent.event import WHOLE, Act, Alert, Erasure, QueryEvent
-from reticent.monitor.index import Account, Cursor, Index
+from reticent.monitor.index import Account, Cursor, Index, Sums
 from reticent.monitor.link import ALPHA, alert, groups
 from reticent.store import Erased, Note, Store
 
@@ -270,7 +270,10 @@ def _discount(store: Store, accounts: Iterable[Account]) -> None:
         cursor.judged -= sum(account.judged for account in gone)
         for account in gone:
             for column, course in account.courses.items():
-                cursor.courses[column] = cursor.courses.get(column, 0) - course.judged
+                sums = cursor.columns.setdefault(column, Sums())
+                sums.judged -= course.judged
+                sums.asked -= course.whole.asked
+                sums.contested -= course.whole.contested
         return packed(cursor)
 
     _changed(store, *CURSOR, step)

@@ -10,7 +10,7 @@ from reticent.contract import Contract
 from reticent.dataset import Dataset
 from reticent.event import Alert, QueryEvent
 from reticent.monitor.detectors.detector import Detector, Query
-from reticent.monitor.memory import STEP, Gain, Memory, Rules
+from reticent.monitor.memory import Gain, Memory, Rules, harder
 from reticent.monitor.promise import Calibrated
 from reticent.monitor.reference import Reference, token_pairs
 from reticent.monitor.settings import Monitor
@@ -21,6 +21,7 @@ from reticent.target import Answer
 ACTIVE = 4_096  # callers with a trail; of the longest silent one only what is saved stays
 IDLE = 1_800.0  # seconds of silence after which a trail is dropped, too
 CROWDED = 10_000  # callers whose last gain waits to be saved
+TWICE = 2.0  # the evidence of a session, or of a limit, that the next alert needs
 NOTHING = Sight()
 LIMIT = "a declared limit: no error rate is promised"
 
@@ -203,24 +204,23 @@ class Watch:
         if session is not None and memory.sessions:
             found = memory.session(session.scales) / session.threshold
             if found > raised.get("session", 1.0):
-                raised["session"] = found * STEP
+                raised["session"] = found * TWICE
                 memory.score = max(memory.score, found)
                 top = max(memory.sessions, key=lambda one: one.evidence)
                 return _alert(memory, query, event, top, session.promise, top.evidence)
         for limit in memory.limits:
             if limit.evidence >= raised.get(limit.name, 1.0):
-                raised[limit.name] = limit.evidence * STEP
+                raised[limit.name] = limit.evidence * TWICE
                 return _alert(memory, query, event, limit, LIMIT, limit.evidence)
         return None
 
     def _contract(
         self, memory: Memory, query: Query, event: QueryEvent, contract: float, lately: float
     ) -> Alert:
-        """Raise an alarm over the written allowance, and make the next one ten times as hard."""
+        """Raise an alarm over the written allowance, and make the next one much harder."""
         own, raised = self.settings, memory.raised
         over = contract >= raised.get("contract", 1.0)
-        raised["contract"] = max(1.0, contract) * STEP
-        raised["lately"] = max(1.0, lately) * STEP
+        raised["contract"], raised["lately"] = harder(contract), harder(lately)
         if over:
             first = max(memory.bets, key=lambda one: one.bets.value)
             words = (f"a caller who keeps to the allowance is ever alarmed with probability at "

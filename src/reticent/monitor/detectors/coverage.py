@@ -20,7 +20,7 @@ class Coverage:
 
     name: ClassVar[str] = "coverage"
     promise: ClassVar[Promise] = "contract"
-    source: ClassVar[str] = "reticent; the distinction is that of Mehnaz et al. 2022"
+    source: ClassVar[str] = "reticent; the attack: Mehnaz et al. 2022, USENIX Security"
     sees: ClassVar[str] = "three and more sensitive values tried about one person after another"
     blind: ClassVar[str] = "two candidates only (see sweep); one person in depth"
 
