@@ -51,7 +51,8 @@ MEANINGS: dict[str, dict[str, str]] = {  # of fields whose docstring does not sa
     },
     "StorePlace": {
         "url": "a PostgreSQL shared by all replicas; by default SQLite in `.reticent/`.",
-        "retention_days": "for which queries, alerts and what is made of them are kept; by default for ever.",
+        "retention_days": "for which queries, alerts and what is made of them are kept; by "
+        "default for ever.",
     },
     "Abstain": {
         "honest": "the share of honest people who shall be answered; the rest is refused.",
@@ -101,5 +102,11 @@ TABLES = {
         "candidate values. Of `bins`, the candidates are the midpoints."
     ),
     "roles": "One table per role.",
+    "alerts": "One table per place. [Send alerts where people look](../how-to/alerts.md).",
+    "monitor": (
+        "[How to choose](../how-to/detect.md#choose-the-allowance), [what it promises]"
+        "(../explanation/detection.md), [what follows an alarm](../how-to/respond.md)."
+    ),
+    "console": "[Watch it in the console](../how-to/console.md).",
     "risk": "An audit ends with exit status 1 where one of these is not kept.",
 }

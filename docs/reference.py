@@ -33,7 +33,7 @@ from reticent import cli, errors, evidence, finding
 from reticent.attacks import ATTACKS, named
 from reticent.cli import project
 from reticent.cli.attacks import described
-from reticent.monitor.detectors import DETECTORS, detector
+from reticent.monitor.detectors import DETECTORS, detector_named
 from reticent.monitor.simulate.run import BEHAVIORS
 
 WIDTH = 88
@@ -148,7 +148,7 @@ def behaviors_page() -> str:
 
 def detectors_table() -> str:
     """What each detector sees, what it does not, and what its alarms promise."""
-    kinds = {name: detector(name) for name in DETECTORS}
+    kinds = {name: detector_named(name) for name in DETECTORS}
     return table(["detector", "sees", "does not see", "promise", "source"], [
         [f"`{name}`", one.sees, one.blind, PROMISES[one.promise], linked(one.source)]
         for name, one in kinds.items()

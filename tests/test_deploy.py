@@ -23,7 +23,8 @@ DEPLOY = ROOT / "deploy"
 PAGES = [DEPLOY / "Dockerfile", DEPLOY / "reticent.service", DEPLOY / "kubernetes.yaml",
          *sorted((ROOT / "docs" / "how-to").glob("*.md"))]  # fmt: skip
 LINE = re.compile(
-    r"(?:^|[\s`/])reticent ((?:serve|keys|policy|verify|audit|init|doctor|alerts)\b[^`\n]*)"
+    r"(?:^|[\s`/])reticent "
+    r"((?:serve|keys|policy|verify|audit|init|doctor|alerts|callers|detect|simulate)\b[^`\n]*)"
 )
 
 

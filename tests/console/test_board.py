@@ -139,6 +139,16 @@ def test_whoever_is_treated_stands_first(tmp_path: Path) -> None:
     run(main())
 
 
+def test_a_list_of_callers_tells_when_each_raised_its_last_alert(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with keeping(tmp_path) as kept:
+            for number, at in ((1, 500.0), (2, 900.0), (3, 100.0)):
+                write_alert(kept.store, alert(number, token(5), at=at))
+            assert board(kept).callers(kept.store)["raised"] == {token(5): 900.0}
+
+    run(main())
+
+
 def test_lists_are_paged_and_a_page_too_far_is_the_last(tmp_path: Path) -> None:
     async def main() -> None:
         async with keeping(tmp_path) as kept:

@@ -16,16 +16,15 @@ import pytest
 
 from gateway.running import SECRET
 from reticent.access.keys import issue, revoke
-from reticent.console.app import COOKIE
-from reticent.gateway.guard import Call
 from reticent.monitor.standing import standing
 
 from . import scene
 from .keeping import EVIL, Kept, Served, alert, serving, token, write_alert
 from .scene import NARROW, SWEEPER
+from .window import CONTRAST, DESK, Window
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -33,42 +32,13 @@ pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="there is no chromium: apt install chromium"
 )
 
-ASKED = Call("POST", "/console/login", [], b"", "127.0.0.1")
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
-DESK, PHONE, NARROWEST = (1280, 900), (390, 844), (320, 640)
+PHONE, NARROWEST = (390, 844), (320, 640)
 PAGES = {
     "overview": "", "callers": "/callers", "frozen": f"/callers/{SWEEPER.hex()}",
     "burning": f"/callers/{NARROW.hex()}", "alerts": "/alerts", "alert": f"/alerts/{5:032x}",
     "linked": f"/alerts/{2:032x}", "roles": "/roles", "missing": "/nowhere",
 }  # fmt: skip
-
-# The least contrast of each text on the page against what is behind it (WCAG 2.2, 1.4.3).
-CONTRAST = """() => {
-  const parse = (text) => (text.match(/[\\d.]+/g) || []).map(Number);
-  const light = ([r, g, b]) => [r, g, b].map((c) => (c /= 255) <= 0.04045 ? c / 12.92
-    : ((c + 0.055) / 1.055) ** 2.4).reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
-  const behind = (one) => {
-    for (; one; one = one.parentElement) {
-      const color = parse(getComputedStyle(one).backgroundColor);
-      if (color.length === 3 || color[3] > 0) return color;
-    }
-    return [255, 255, 255];
-  };
-  const found = [], walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (walk.nextNode()) {
-    const node = walk.currentNode, one = node.parentElement;
-    if (!node.textContent.trim() || !one.checkVisibility()) continue;
-    if (one.closest(".unseen, .skip")) continue;
-    const style = getComputedStyle(one);
-    const front = parse(one.closest("svg") ? style.fill : style.color);
-    const [a, b] = [light(front), light(behind(one))].sort((x, y) => y - x);
-    const size = parseFloat(style.fontSize), bold = style.fontWeight >= 700;
-    const least = size >= 24 || (bold && size >= 18.66) ? 3 : 4.5;
-    const contrast = (a + 0.05) / (b + 0.05);
-    if (contrast < least) found.push([node.textContent.trim(), contrast]);
-  }
-  return found;
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -89,57 +59,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         made.run(scene.fill)
         made.kept.console.pace._each = made.kept.console.pace._together = 10_000
         yield made
-
-
-class Window:
-    """One browser window; whatever its console says is a failure, unless it was expected."""
-
-    def __init__(self, chromium: Browser, served: Served, size: tuple[int, int] = DESK,
-                 **how: Any) -> None:  # fmt: skip
-        self.served, self.said = served, list[str]()
-        width, height = size
-        self.context: BrowserContext = chromium.new_context(
-            viewport={"width": width, "height": height}, **how
-        )
-        self.context.set_default_timeout(10_000)
-        self.page: Page = self.context.new_page()
-        self.page.on("console", lambda message: self.said.append(message.text))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
-
-    def go(self, path: str = "") -> None:
-        self.page.goto(self.served.url + "/console" + path)
-
-    def key(self, role: str = "admin", owner: str = "") -> str:
-        async def made(kept: Kept) -> str:
-            return kept.gateway.key(role, owner or f"{role} in a browser")
-
-        return str(self.served.run(made))
-
-    def log_in(self, role: str = "admin") -> None:
-        """Log in without the page that is for it."""
-
-        async def opened(kept: Kept) -> str:
-            key = kept.gateway.key(role, f"{role} in a browser")
-            number = await kept.console.sessions.open(key, ASKED)
-            assert number is not None
-            return number
-
-        cookie = {"name": COOKIE, "value": self.served.run(opened), "path": "/console",
-                  "domain": "127.0.0.1", "httpOnly": True, "sameSite": "Strict"}  # fmt: skip
-        self.context.add_cookies([cookie])  # type: ignore[list-item]
-        self.go()
-
-    def live(self) -> None:
-        """Wait until the page brings itself up to date."""
-        self.page.get_by_text("Live", exact=True).wait_for()
-
-    def focused(self) -> str:
-        """What has the focus, in words."""
-        found = self.page.evaluate(
-            "() => { const one = document.activeElement;"
-            " return one.getAttribute('aria-label') || one.textContent.trim() || one.id; }"
-        )
-        return str(found)
 
 
 @pytest.fixture
@@ -314,6 +233,27 @@ def looked(chromium: Browser, served: Served) -> dict[str, dict[str, Any]]:
         page.set_viewport_size({"width": DESK[0], "height": DESK[1]})
     window.context.close()
     return found
+
+
+@pytest.mark.slow
+def test_what_was_opened_stays_open_while_the_rest_goes_on(window: Window) -> None:
+    window.log_in()
+    window.go("/roles")
+    window.live()
+    page = window.page
+    page.get_by_text("keys").first.click()
+    page.evaluate(
+        "() => { window.read = 0; const own = fetch;"
+        " window.fetch = (...given) => { window.read += 1; return own(...given); }; }"
+    )
+
+    async def raised(kept: Kept) -> None:
+        write_alert(kept.store, alert(80, token(80)))
+
+    window.served.run(raised)
+    page.wait_for_function("() => window.read > 0")
+    page.wait_for_timeout(300)
+    assert page.locator("details[open]").count() == 1
 
 
 @pytest.mark.parametrize("width", [PHONE[0], NARROWEST[0]])

@@ -24,14 +24,15 @@ def test_counts(number: float, said: str) -> None:
 
 @pytest.mark.parametrize(("number", "said"), [
     (7.0, "7"), (5.2138, "5.21"), (-0.25, "−0.25"), (1e-12, "1e−12"), (math.inf, "∞"),
-    (-math.inf, "–"), (math.nan, "–"), (12_345.0, "12,345"),
+    (-math.inf, "–"), (math.nan, "–"), (12_345.6, "12,346"), (1e10, "1e+10"),
 ])  # fmt: skip
 def test_measures(number: float, said: str) -> None:
     assert words.measure(number) == said
 
 
 @pytest.mark.parametrize(("share", "said"), [
-    (0, "0 %"), (0.0004, "< 0.1 %"), (0.0123, "1.2 %"), (0.5, "50 %"), (1, "100 %"),
+    (0, "0 %"), (0.0004, "< 0.1 %"), (0.0123, "1.2 %"), (0.0997, "10 %"),
+    (0.5, "50 %"), (1, "100 %"),
 ])  # fmt: skip
 def test_percentages(share: float, said: str) -> None:
     assert words.percent(share) == said

@@ -21,6 +21,7 @@ import reticent
 from reticent import cli
 from reticent.attacks import ATTACKS, named
 from reticent.cli.project import Tables, check_keys
+from reticent.monitor.detectors import DETECTORS, detector_named
 from reticent.monitor.simulate.run import BEHAVIORS
 
 ROOT = Path(__file__).parents[2]
@@ -106,6 +107,19 @@ def test_every_behavior_is_in_the_reference() -> None:
     text = (DOCS / "reference" / "behaviors.md").read_text("utf-8")
     for name, one in BEHAVIORS.items():
         assert f"| `{name}` | {one.says} |" in text
+
+
+def test_every_detector_is_explained_with_its_blind_spot_and_its_promise() -> None:
+    page = (DOCS / "explanation" / "detection.md").read_text("utf-8")
+    table = page.partition("<!-- begin detectors -->")[2].partition("<!-- end detectors -->")[0]
+    prose = page.replace(table, "")
+    for name in DETECTORS:
+        one = detector_named(name)
+        assert f"| `{name}` | {one.sees} | {one.blind} | [" in table
+        assert f"`{name}`" in prose, name
+        (promised,) = re.findall(rf"^\| `{name}` .* \| \[\w+\]\(#([\w-]+)\)", table, re.MULTILINE)
+        assert promised == ("declared-limits" if one.promise == "limit"
+                            else f"the-{one.promise}-promise")  # fmt: skip
 
 
 def test_every_public_name_is_in_the_reference() -> None:

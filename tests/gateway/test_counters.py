@@ -40,6 +40,22 @@ def test_replies_are_counted_by_role_and_status_and_never_by_caller() -> None:
     assert b"someone" not in exposed(counters)
 
 
+def test_rows_are_counted_by_role_and_all_numbers_are_read_at_once() -> None:
+    counters = Counters(["partner", "clinic"], workers=2)
+    counters.replied("partner", 200, 0.1, 4, 4)
+    counters.replied("somebody", 403, 0.1, 2, 0)
+    counters.worker(1)
+    counters.replied("partner", 429, 0.1, 3, 0)
+    found = metrics(counters)
+    rows = {role: found["reticent_role_rows_total", role, ""] for role in ("partner", "clinic", "")}
+    assert rows == {"partner": 7, "clinic": 0, "": 2}
+    totals, places = counters.totals(), counters.places()
+    assert {name: totals[place] for name, place in places.items()} == {
+        name: counters.total(name) for name in places
+    }
+    assert totals[places["rows/partner"]] == 7
+
+
 def test_workers_count_on_their_own_stripe_and_are_added_up() -> None:
     counters = Counters(["partner"], workers=2)
     child = os.fork()

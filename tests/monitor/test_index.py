@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reticent.monitor.index import BLOCK, LEAST, OWN, PARTNERS, VALUES, Account, Cursor, Index
+from reticent.monitor.index import BLOCK, LEAST, OWN, PARTNERS, VALUES, Account, Cursor, Index, Sums
 
 from .sweepers import Row, event, events, token
 
@@ -100,7 +100,7 @@ def test_blocks_keep_what_came_lately() -> None:
 
 def test_judged_accounts_are_counted_once() -> None:
     index = index_of(*[("a", record, 0) for record in range(LEAST + 3)], ("b", 0, 0))
-    assert (index.cursor.judged, index.cursor.courses) == (1, {"s": 1})
+    assert (index.cursor.judged, index.cursor.columns) == (1, {"s": Sums(1, LEAST + 3, 0)})
 
 
 def test_an_account_is_judged_once_however_many_columns_are_watched() -> None:
@@ -108,7 +108,8 @@ def test_an_account_is_judged_once_however_many_columns_are_watched() -> None:
     for record in range(LEAST):
         for column in "st":
             index.fold(event("a", [(record, 0)], column=column))
-    assert (index.cursor.judged, index.cursor.courses) == (1, {"s": 1, "t": 1})
+    assert index.cursor.judged == 1
+    assert index.cursor.columns == {"s": Sums(1, LEAST, 0), "t": Sums(1, LEAST, 0)}
 
 
 def test_one_record_and_one_account_stay_bounded() -> None:
@@ -136,6 +137,11 @@ def test_counts_stay_within_what_was_asked(rows: list[Row]) -> None:
                 assert 0 <= part.completed <= part.asked
                 assert 0 <= part.contested <= part.asked
                 assert part.completed <= part.telling
+    judged = [one.courses["s"] for one in index.accounts.values() if one.courses["s"].judged]
+    sums = Sums()
+    for course in judged:
+        sums.add(course)
+    assert index.cursor.columns.get("s", Sums()) == sums
 
 
 @pytest.mark.parametrize("back", [-1e9, 0.0, float(np.finfo(float).max)])

@@ -106,16 +106,33 @@ def test_colluding_accounts_are_named_and_honest_ones_are_not(
     assert wrong <= 0.01
 
 
-@pytest.mark.parametrize("records", [60, 400, 2_000, 100_000])
+def lookalikes(records: int) -> list[Row]:
+    """A thousand honest accounts, busy and idle, about 5,000 people of so many records, k = 3."""
+    rng = np.random.default_rng(records)
+    about = rng.choice(records, 5_000, p=rng.dirichlet(np.ones(records)))
+    differ = rng.random(5_000) < 0.5
+    truth = (about + rng.integers(0, 3, 5_000) * differ) % 3
+    sizes = (2 + 8 * rng.pareto(1.5, 1_000)).astype(int).clip(1, 300)
+    who = rng.permutation(np.repeat(np.arange(1_000), sizes))
+    people = rng.integers(0, 5_000, len(who))
+    return [
+        (f"honest-{one}", int(about[person]), int(truth[person]))
+        for one, person in zip(who, people, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("records", [60, 800, 2_000, 100_000])
 def test_honest_accounts_alone_are_never_linked(records: int) -> None:
     """Where different people often look the same, and where they hardly do."""
-    rng = np.random.default_rng(records)
-    about = rng.zipf(1.3, 12_000) % records if records < 1_000 else rng.integers(0, records, 12_000)
-    rows: list[Row] = [
-        (f"honest-{place % 400}", int(record), int(rng.integers(3)) if rng.random() < 0.4 else 0)
-        for place, record in enumerate(about)
-    ]
-    assert linked(events(rows)) == []
+    assert linked(events(lookalikes(records))) == []
+
+
+def test_where_few_records_tell_anything_accounts_are_pooled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The twin: one by one, most accounts have nothing completed, and others seem to stand out."""
+    monkeypatch.setattr(link, "ENOUGH", 0.0)
+    assert len(named(linked(events(lookalikes(800))))) > 10  # 1 %
 
 
 def test_a_burst_about_one_patient_links_nobody() -> None:

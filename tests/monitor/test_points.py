@@ -64,7 +64,7 @@ def test_the_order_in_which_columns_were_sent_does_not_matter() -> None:
 CELLS = st.sampled_from([0.0, 1.0, 7.5, -3.0, 1e6, -1e6, np.nan, 1e30, np.inf, -np.inf])
 
 
-@settings(max_examples=200)
+@settings(deadline=None)
 @given(st.lists(st.tuples(CELLS, CELLS, st.sampled_from(["Ayr", "Rome", None])), min_size=1,
                 max_size=5))  # fmt: skip
 def test_a_rows_point_depends_on_no_other_row(rows: list[tuple[Any, ...]]) -> None:
@@ -132,6 +132,7 @@ LEVELS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(LEVELS)
 def test_two_levels_are_never_near(cells: list[str]) -> None:
     axes = fitted(town(*cells))

@@ -79,6 +79,7 @@ def test_an_allowance_above_all_stakes_is_no_bet() -> None:
     assert shown([(True, 0.49)] * 30).wealth[3] > 1
 
 
+@settings(deadline=None)
 @given(COURSES, st.data())
 def test_a_hit_speaks_against_a_caller_and_a_miss_for_them(
     course: list[tuple[bool, float]], data: st.DataObject
@@ -92,6 +93,7 @@ def test_a_hit_speaks_against_a_caller_and_a_miss_for_them(
     assert shown(more).lately >= shown(less).lately
 
 
+@settings(deadline=None)
 @given(COURSES, st.floats(0.005, 0.4), st.floats(0.005, 0.4))
 def test_who_is_allowed_more_is_suspected_less(
     course: list[tuple[bool, float]], one: float, other: float
@@ -102,6 +104,7 @@ def test_who_is_allowed_more_is_suspected_less(
     assert mild.value <= strict.value * (1 + 1e-9)
 
 
+@settings(deadline=None)
 @given(COURSES, st.integers(0, 40))
 def test_bets_on_disjoint_queries_multiply(course: list[tuple[bool, float]], cut: int) -> None:
     first, second = shown(course[:cut]), shown(course[cut:])
@@ -130,6 +133,7 @@ def test_a_long_honest_past_leaves_an_alarm_within_reach() -> None:
     assert bets.value > 100
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-3, 3)))
 def test_drift_is_the_steepest_rise(nats: list[float]) -> None:
     drift = Drift()
@@ -228,6 +232,7 @@ def test_left_out_in_turn_no_more_sessions_are_alarmed_than_promised(
     assert wrong <= alpha * n
 
 
+@settings(deadline=None)
 @given(PEAKS, st.randoms(use_true_random=False))
 def test_the_order_of_sessions_does_not_matter(peaks: NDArray[np.float64], random: object) -> None:
     turned = peaks[::-1]
@@ -245,6 +250,7 @@ def by_definition(values: Sequence[float], alpha: float) -> set[int]:
     return set(order[:most])
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.floats(0, 1e4) | st.sampled_from([0.0, 1.0, 20.0, 100.0]), max_size=30),
     st.sampled_from([0.5, 0.25, 0.125]),

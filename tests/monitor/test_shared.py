@@ -13,7 +13,7 @@ import pytest
 from reticent.errors import StoreError
 from reticent.event import WHOLE, Act, Alert, Erasure, QueryEvent
 from reticent.monitor import shared
-from reticent.monitor.index import Account, Cursor
+from reticent.monitor.index import Account, Cursor, Sums
 from reticent.monitor.shared import CURSOR, KIND, Folded, Linker, Shared, forget, forget_principal
 from reticent.store import Block, Note, Sighting, Store, Work
 from reticent.stores.sqlite import Sqlite
@@ -305,7 +305,7 @@ def test_a_forgotten_principal_leaves_no_trace(opens: Opens) -> None:
     whole(store)
     judged = cursor(store).judged
     forget_principal(store, gone)
-    assert cursor(store).judged == cursor(store).courses["s"] == judged - 1
+    assert cursor(store).judged == cursor(store).columns["s"].judged == judged - 1
     assert not any(gone in note.content or gone == note.key for note in store.notes(KIND))
     seen = store.sightings([token("s", record) for _, record, _ in ROWS])
     assert seen
@@ -344,7 +344,7 @@ def test_accounts_are_forgotten_after_their_time(opens: Opens) -> None:
     assert cursor(store).judged == 10
     assert forget(store, now + 60) == 10
     assert store.notes(KIND) == []
-    assert (cursor(store).judged, cursor(store).courses) == (0, {"s": 0})
+    assert (cursor(store).judged, cursor(store).columns) == (0, {"s": Sums()})
     assert Linker(store).round(1.0) == []
 
 

@@ -15,7 +15,8 @@ from reticent.audit.options import Options
 from reticent.audit.run import conclude_all, examine
 from reticent.audit.selftest import self_test
 from reticent.cli.audit import OUT, OUTPUTS, tell_evidence
-from reticent.cli.sample import write_project
+from reticent.cli.live import attacked, lacking
+from reticent.cli.sample import live_project, write_project
 from reticent.cli.shown import common, progress, writable
 from reticent.contract import Contract
 from reticent.dataset import Dataset
@@ -51,27 +52,49 @@ def command(out: Path, seed: int, as_json: bool, quiet: bool) -> int:
     """Train a model on a real survey, recover what its people kept to themselves, defend it.
 
     The survey and the forest are left in DIR/project, to be served and audited.
-    Five configurations, each attacked anew by an attacker who knows it. Exit status 0 when it
-    completes, whatever it finds.
+    Five configurations, each attacked anew by an attacker who knows it. Then the forest is served
+    and attacked over HTTP, until the end and past the alarm; --json and --quiet leave that out.
+    Exit status 0 when it completes, whatever it finds.
     """
     writable(out, *OUTPUTS)
     if not (quiet or as_json):
         click.echo(ABOUT)
+    subjects: dict[str, Subject] = {}
     with progress(quiet) as tell:
         parts = survey(seed)
-        evidence = demonstrate(parts, Options(seed=seed, progress=tell))
+        evidence = demonstrate(parts, Options(seed=seed, progress=tell), subjects)
     tell_evidence(evidence, out, as_json, quiet)
-    left = write_project(parts, case_of(parts, seed).model, LABEL, SENSITIVE, out / "project")
+    case = case_of(parts, seed)
+    left = write_project(parts, case.model, LABEL, SENSITIVE, out / "project")
     if not (quiet or as_json):
+        click.echo(f"\n{seen_live(left, case, subjects[SENSITIVE], seed)}")
         serve = 'pip install "reticent[serve]"' if left is None else f"reticent serve {left}"
         click.echo(NEXT.format(serve=serve), nl=False)
     return 0
 
 
-def demonstrate(parts: list[Dataset], options: Options) -> Evidence:
-    """Attack the default forest, take the audit's advice, and attack what was defended."""
+def seen_live(project: Path | None, case: Case, subject: Subject, seed: int) -> str:
+    """Serve the forest, attack it over HTTP, and say when that was noticed; or why it was not."""
+    missing = lacking()
+    if project is None or missing:
+        return f"Not attacked live: {missing or 'skops'} is missing, which [serve] installs."
+    with progress(quiet=False) as tell:
+        tell(0, 1, "attacking it live")
+        found = attacked(live_project(project), case.prepared(), subject, seed)
+    return found.text(SENSITIVE)
+
+
+def demonstrate(
+    parts: list[Dataset], options: Options, subjects: dict[str, Subject] | None = None
+) -> Evidence:
+    """Attack the default forest, take the audit's advice, and attack what was defended.
+
+    Parameters
+    ----------
+    subjects : takes what the people's own baseline is.
+    """
     tested = self_test(replace(options, seed=0))
-    subjects: dict[str, Subject] = {}
+    subjects = {} if subjects is None else subjects
     first = examine(
         case_of(parts, options.seed).prepared(),
         {DEFAULT: None, "marginalized": MARGINALIZED, "label only": LABEL_ONLY},

@@ -188,11 +188,11 @@ def _notes(
 ) -> list[str]:
     notes = []
     if not calm:
-        notes.append("spread, manifold and climb promise nothing without --calibrate HONEST and "
-                     "did not run.")  # fmt: skip
+        notes.append("spread, climb, grid and manifold promise nothing without --calibrate HONEST "
+                     "and did not run.")  # fmt: skip
     elif found.calibrated is not None and found.calibrated.missing:
-        notes.append(f"spread, manifold and climb did not run: {found.calibrated.missing} honest "
-                     "sessions are missing.")  # fmt: skip
+        notes.append("spread, climb, grid and manifold did not run: "
+                     f"{found.calibrated.missing} honest sessions are missing.")  # fmt: skip
     told = all(one.confidence is not None for one in sessions)
     if target is None and not told:
         notes.append("confidence was not recorded and there is no model to ask: climb did not run.")

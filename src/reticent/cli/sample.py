@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from reticent.cli.project import STATE
 from reticent.dataset import Dataset
 from reticent.evidence import write
 
 TABLES = ("train.csv", "fresh.csv", "public.csv")
+FOREST = "forest.skops"
+LIVE = "live"  # the folder of what the demo serves
+GATEWAY = """
+[gateway]                  # any free port; an answer does not wait for the disk
+listen = "127.0.0.1:0"
+admin_listen = "127.0.0.1:0"
+durability = "async"
+"""
 PROJECT = """\
 # Fair's survey of married women (1974) and a default random forest, as `reticent demo` left them.
 
@@ -55,7 +65,22 @@ def write_project(
 
     for rows, name in zip(parts, TABLES, strict=True):
         write(folder / name, rows.frame().to_csv(index=False).encode())
-    write(folder / "forest.skops", io.dumps(model))
+    write(folder / FOREST, io.dumps(model))
     path = folder / "reticent.toml"
     write(path, PROJECT.format(label=label, sensitive=sensitive).encode())
+    return path
+
+
+def live_project(project: Path) -> Path:
+    """Write a project beside another one's tables and model, to be served without a past.
+
+    Its state, keys and journal are its own, and those of an earlier run are removed.
+    """
+    folder = project.parent / LIVE
+    shutil.rmtree(folder / STATE, ignore_errors=True)
+    text = project.read_text("utf-8")
+    for name in (*TABLES, FOREST):
+        text = text.replace(f'"{name}"', f'"../{name}"')
+    path = folder / project.name
+    write(path, f"{text}{GATEWAY}".encode())
     return path

@@ -234,8 +234,12 @@ def _text(told: Told, project: Path) -> str:
     lines = [f"Guarding {told.model} at {told.url}/v2/models/{told.model}/infer", told.served, ""]
     wide = max(map(len, told.roles))
     lines += [f"  {role:<{wide}}  {says}" for role, says in told.roles.items()]
-    lines += ["", f"Console: {told.admin}/console", f"Metrics and state: {told.admin}/metrics, "
-              f"{told.admin}/admin/status", ""]
+    lines += [
+        "",
+        f"Console: {told.admin}/console",
+        f"Metrics and state: {told.admin}/metrics, {told.admin}/admin/status",
+        "",
+    ]
     if told.curl is None:
         role = next(iter(told.roles))
         lines.append(f"no keys yet. Make one: reticent keys create {project} --role {role}")

@@ -27,7 +27,7 @@ from reticent.gateway.budget import ALL, DAY, MINUTE, of_principal, of_role
 from reticent.gateway.journal import read_checkpoint
 from reticent.gateway.worker import Worker
 from reticent.monitor import standing
-from reticent.monitor.memory import BETTING, FULL, STAKES
+from reticent.monitor.memory import BETTING, STAKES
 from reticent.monitor.standing import Standing
 from reticent.store import KeyRecord, Note, Store
 
@@ -35,6 +35,7 @@ MOST_ALERTS: Final = 5_000
 MOST_CALLERS: Final = 10_000
 MOST_KEYS: Final = 10_000
 SHOWN: Final = 50  # rows of one page
+FAR: Final = 700.0  # nats, either way: beyond it there is no such number
 LATEST: Final = 6  # alerts on the overview
 Progress = Callable[[], Mapping[str, tuple[int, int]]]
 _alert = msgspec.msgpack.Decoder(Alert).decode
@@ -169,6 +170,7 @@ class Board:
         found.sort(key=key, reverse=True)
         return {
             "page": _page(found, number, self.standings.full), "now": self.clock(),
+            "raised": {one.caller: one.at for one in reversed(self.newest())},
             "roles": sorted({one.role for one in self.standings.found.values()}),
             "role": role, "state_wanted": state, "token": token, "order": order,
             "query": _query(role=role, state=state, token=token, order=order),
@@ -293,7 +295,7 @@ def bets(evidence: Sequence[float]) -> list[tuple[str, float]]:
     """
     if len(evidence) != STAKES * len(BETTING):
         return []
-    logs = [max(-FULL, min(FULL, one)) for one in evidence]
+    logs = [max(-FAR, min(FAR, one)) for one in evidence]
     wealth = [sum(map(math.exp, logs[place : place + STAKES])) / STAKES
               for place in range(0, len(logs), STAKES)]  # fmt: skip
     return list(zip(BETTING, wealth, strict=True))

@@ -53,7 +53,7 @@ def measure(number: float) -> str:
     """Write a measured number with three digits that count."""
     if not math.isfinite(number):
         return "∞" if number > 0 else "–"
-    if number == int(number) and abs(number) < 1e9:
+    if abs(number) < 1e9 and (number == int(number) or abs(number) >= 1e3):
         return f"{number:,.0f}".replace("-", "−")
     return f"{number:.3g}".replace("-", "−")
 
@@ -69,7 +69,7 @@ def percent(share: float) -> str:
     """Write a share as a percentage; a small one does not become none."""
     if 0 < share < 0.001:
         return "< 0.1 %"
-    return f"{100 * share:.1f} %" if 0 < share < 0.1 else f"{100 * share:.0f} %"
+    return f"{100 * share:.1f} %" if 0 < share < 0.0995 else f"{100 * share:.0f} %"
 
 
 def seconds(time: float | None) -> str:

@@ -22,6 +22,7 @@ from reticent.monitor.watch import Watch
 from reticent.store import Note, Store
 
 SESSION = "session"
+ANEW = 120  # rounds after which all honest sessions are read anew
 PORTION = 500  # callers whose evidence is written at once
 
 
@@ -51,7 +52,8 @@ class Remembering:
     ) -> None:
         self._watch, self._standings, self._clock = watch, standings, clock
         self._sessions: dict[str, dict[bytes, Mapping[str, float]]] = {}
-        self._after = 0
+        self._after = self._rounds = 0
+        self._released: dict[bytes, float] = {}  # when, of whom that is known here
         watch.known = lambda principal: standings.latest(principal).evidence
         standings.heard = self._heard
 
@@ -74,14 +76,22 @@ class Remembering:
             except StoreError:
                 self._watch.lost(gains[start:])
                 raise
-            for gain, evidence in zip(some, totals, strict=True):
+            for gain, evidence in zip(some, totals, strict=False):
                 self._watch.merged(gain, evidence)
-        if over := self._watch.ended():
-            await aside(_honest, over, self._clock())
+            self._watch.lost(some[len(totals) :])
+        if over := [one for one in self._watch.ended() if self._wanted(one[0])]:
+            try:
+                await aside(_honest, over, self._clock())
+            except StoreError:
+                self._watch.lost((), over)
+                raise
         await self.learn(aside)
 
     async def learn(self, aside: Aside) -> None:
         """Read the honest sessions that were written since, and set the thresholds."""
+        self._rounds += 1
+        if self._rounds % ANEW == 0:  # erased sessions leave no trace but their absence
+            self._sessions, self._after = {}, 0
         fresh = await aside(_sessions, self._after)
         for note in fresh:
             one = _read(note.content)
@@ -100,14 +110,27 @@ class Remembering:
             for role in self._watch.rules
         }
 
+    def _wanted(self, role: str) -> bool:
+        """Whether honest sessions of a role are missing."""
+        return len(self._sessions.get(role, {})) < self._watch.settings.shadow
+
     def _heard(self, standing: Standing) -> None:
-        """A caller was released: what spoke against them is forgotten here, too."""
-        if not standing.known:
-            self._watch.forget(standing.principal)
+        """A caller was released: what spoke against them is forgotten here, too, once."""
+        principal = standing.principal
+        if standing.treated or standing.rung or not standing.reason:
+            self._released.pop(principal, None)
+        elif self._released.get(principal) != standing.since:
+            self._released[principal] = standing.since
+            self._watch.forget(principal)
 
 
 def _added(store: Store, gains: Sequence[Gain]) -> list[tuple[float, ...]]:
-    """Add gains to what is stored, all in one transaction if nobody comes in between."""
+    """Add gains to what is stored, all in one transaction if nobody comes in between.
+
+    Returns
+    -------
+    What is known now of the first of them, of all if the store stays.
+    """
     before = [store.note(KIND, gain.principal) for gain in gains]
     after = [
         gain.added(Standing(gain.principal) if note is None else read(note))
@@ -119,7 +142,15 @@ def _added(store: Store, gains: Sequence[Gain]) -> list[tuple[float, ...]]:
     ]
     if len({gain.principal for gain in gains}) == len(gains) and store.write(notes):
         return [one.evidence for one in after]
-    return [changed(store, gain.principal, gain.added).evidence for gain in gains]
+    found: list[tuple[float, ...]] = []
+    for gain in gains:
+        try:
+            found.append(changed(store, gain.principal, gain.added).evidence)
+        except StoreError:
+            if not found:
+                raise
+            break
+    return found
 
 
 def _honest(store: Store, over: Sequence[tuple[str, bytes, dict[str, float]]], now: float) -> None:

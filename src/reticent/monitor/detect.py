@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -78,7 +79,8 @@ def detect(
 def event(session: Session, sketcher: Sketcher, role: str) -> QueryEvent:
     """Write a recorded session down as the gateway would have, in one."""
     n = len(session)
-    at = 0.0 if session.at is None or not n else float(session.at[0])
+    told = session.at is not None and n and math.isfinite(session.at[0])
+    at = float(session.at[0]) if told and session.at is not None else 0.0
     principal = blake2b(session.caller.encode(), digest_size=TOKEN_BYTES).digest()
     return QueryEvent(at, 200, principal, b"", role, "", "", n, n, sketcher.names,
                       sketcher(session.rows))  # fmt: skip
@@ -87,7 +89,7 @@ def event(session: Session, sketcher: Sketcher, role: str) -> QueryEvent:
 def _shown(
     watch: Watch, one: QueryEvent, session: Session, target: Target | None
 ) -> list[Alert]:  # fmt: skip
-    at = None if session.at is None else session.at.tolist()
+    at = [math.nan] * len(session) if session.at is None else session.at.tolist()
     sources = None
     if session.source is not None:
         sources = [place.encode() for place in session.source]

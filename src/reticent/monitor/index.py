@@ -49,15 +49,10 @@ class Tally(msgspec.Struct, array_like=True):
     contested: int = 0
     since: float = 0.0
 
-    def telling(self, contested: float) -> float:
-        """Records that tell anything of the account: all but the contested ones.
-
-        Parameters
-        ----------
-        contested : the share of records of which that is so by chance; they tell as all others.
-        """
-        more = max(self.contested - contested * self.asked, 0.0)
-        return max(self.asked - more, float(self.completed))
+    @property
+    def telling(self) -> int:
+        """Records that tell anything of the account: all but the contested ones."""
+        return max(self.asked - self.contested, self.completed)
 
 
 class Course(msgspec.Struct, array_like=True):
@@ -141,11 +136,27 @@ class Account(msgspec.Struct, array_like=True):
 
 
 class Sums(msgspec.Struct, array_like=True):
-    """Over all accounts: how many are judged in a column, and what became of their records."""
+    """Over the accounts judged in a column: how many these are, and what became of their records.
+
+    Attributes
+    ----------
+    asked, contested : their records, as in ``Tally``.
+    """
 
     judged: int = 0
     asked: int = 0
     contested: int = 0
+
+    @property
+    def telling(self) -> int:
+        """Records that tell anything of their account, about."""
+        return self.asked - self.contested
+
+    def add(self, course: Course, by: int = 1) -> None:
+        """Count an account that is judged now, or no longer (-1)."""
+        self.judged += by
+        self.asked += by * course.whole.asked
+        self.contested += by * course.whole.contested
 
 
 class Cursor(msgspec.Struct, array_like=True):
@@ -207,10 +218,11 @@ class Index:
         before, course = account.judged, account.courses.setdefault(column, Course())
         course.ask(at)
         sums = self.cursor.columns.setdefault(column, Sums())
-        sums.asked += 1
         if course.whole.asked == LEAST:
-            sums.judged += 1
+            sums.add(course)
             self.cursor.judged += not before
+        elif course.judged:
+            sums.asked += 1
 
     def ask(self, who: bytes, column: str, record: bytes, value: bytes, at: float) -> None:
         """Count one value of one record."""
@@ -256,7 +268,8 @@ class Index:
             if after.completed:
                 for partner in {one.principal for one in _counted(values)} - {who}:
                     account.met(partner, 1)
-        self.cursor.columns[column].contested += course.whole.contested - contested
+        if course.judged:
+            self.cursor.columns[column].contested += course.whole.contested - contested
 
 
 def _counted(values: Values) -> list[Sighting]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import fields
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ def save_reference(reference: Reference, path: Path) -> None:
     """Write a reference, whole or not at all; its tokens are worthless without the key."""
     content = msgspec.msgpack.encode([FORMAT, _parts(reference)], enc_hook=_packed)
     with whole(path, 0o600) as beside:
-        beside.write_bytes(content)
+        beside.write_bytes(sha256(content).digest() + content)
 
 
 def load_reference(path: Path, columns: tuple[str, ...], groups: list[list[str]]) -> Reference:
@@ -35,7 +36,10 @@ def load_reference(path: Path, columns: tuple[str, ...], groups: list[list[str]]
     """
     asked, again = f"the reference {path}", "Serve once where [data].others can be read"
     try:
-        found, parts = msgspec.msgpack.decode(path.read_bytes(), ext_hook=_array)
+        raw = path.read_bytes()
+        if sha256(raw[32:]).digest() != raw[:32]:  # half a file, or another
+            raise ValueError
+        found, parts = msgspec.msgpack.decode(raw[32:], ext_hook=_array)
         if found != FORMAT:
             raise ValueError
         axes, gaps, manifold = Axes(**parts.pop("axes")), parts.pop("gaps"), parts.pop("manifold")

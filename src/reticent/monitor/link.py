@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +30,7 @@ from reticent.monitor.promise import chosen
 ALPHA = 0.05  # of the accounts named at any one moment, so many may be honest on average
 FLOOR = 0.07  # of an honest account's records may be completed, in any table
 TWICE = 2.0  # times what happens to the half of accounts to which it happens least
+ENOUGH = 8  # records on average, by how often they are completed
 MOST = 0.9  # where more records than that are completed by chance, nobody can be told apart
 AT_ONCE = 0.9  # weight of an account's whole history; the rest is that of its latest records
 DETECTOR = "linked"
@@ -41,13 +41,6 @@ ALONE, SHARED = 1, 2  # records about which one caller asked, or several
 Numbers = NDArray[np.float64]
 
 
-class Usual(NamedTuple):
-    """What happens to honest accounts' records: the shares completed, at most, and contested."""
-
-    completed: float
-    contested: float
-
-
 @dataclass(frozen=True, slots=True)
 class Group:
     """Accounts that complete each other's sweeps.
@@ -55,12 +48,12 @@ class Group:
     Attributes
     ----------
     members : their tokens, the strongest evidence first. evidence : of each, in nats.
-    usual : watched column to what is usual there.
+    usual : watched column to the rate at which records are completed by chance, at most.
     """
 
     members: tuple[bytes, ...]
     evidence: tuple[float, ...]
-    usual: Mapping[str, Usual]
+    usual: Mapping[str, float]
 
 
 def groups(
@@ -86,8 +79,8 @@ def groups(
         column: usually(found, column, sums, (chance or {}).get(column, 0.0))
         for column, sums in cursor.columns.items()
     }
-    evidence = np.logaddexp.reduce([_evidence(found, *one) for one in usual.items()], axis=0)
-    evidence = np.minimum(evidence - np.log(len(usual)), LARGEST)  # the mean over columns
+    terms = [_evidence(found, column, one) for column, one in usual.items()]
+    evidence = np.minimum(np.logaddexp.reduce(terms, axis=0) - np.log(len(terms)), LARGEST)
     share = len(judged) / max(len(judged), cursor.judged)  # the others' e-values are below 1
     places = chosen(np.exp(evidence), alpha * share)
     of = dict(zip(judged, evidence.tolist(), strict=True))
@@ -95,31 +88,35 @@ def groups(
     return [Group(tuple(one), tuple(of[name] for name in one), usual) for one in found_out]
 
 
-def usually(accounts: Sequence[Account], column: str, sums: Sums, chance: float = 0.0) -> Usual:
-    """What usually happens to an honest account's records.
+def usually(accounts: Sequence[Account], column: str, sums: Sums, chance: float = 0.0) -> float:
+    """How often an honest account's records may be completed.
 
-    As completed counts twice the mean over the half of accounts to which it happens least: up to
-    a half of all may be attackers.
+    Twice the mean over the half of accounts to which it happens least: up to a half of all may be
+    attackers. Where a few records of an account tell anything, as many accounts as it takes are
+    taken together, at random.
 
     Parameters
     ----------
     accounts : with completed records. sums : of those, and of all others. chance : known otherwise.
     """
-    contested = max(0, sums.contested) / max(1, sums.asked)
-    shares = sorted(
-        course.whole.completed / course.whole.telling(contested)
+    found = [
+        course.whole
         for account in accounts
-        if (course := account.courses.get(column)) is not None
-        and course.judged
-        and course.whole.completed
-    )
-    half = max(1, (sums.judged + 1) // 2)
-    never = max(0, sums.judged - len(shares))
-    least = sum(shares[: max(0, half - never)]) / half
-    return Usual(max(FLOOR, TWICE * least, TWICE * chance), contested)
+        if (course := account.courses.get(column)) and course.judged and course.whole.completed
+    ]
+    some = np.array([(one.completed, one.telling) for one in found]).reshape(-1, 2)
+    never = max(0, sums.judged - len(found))
+    rest = max(0, sums.telling - some[:, 1].sum()) / max(1, never)
+    every = np.vstack([some, np.broadcast_to([0.0, rest], (never, 2))])
+    every = np.random.default_rng(0).permutation(every)
+    each = max(1.0, ENOUGH * len(every) / max(1.0, every[:, 1].sum()))
+    pools = np.array_split(every, max(1, int(len(every) / each)))
+    shares = np.sort([pool[:, 0].sum() / max(1.0, pool[:, 1].sum()) for pool in pools])
+    least = float(shares[: (len(shares) + 1) // 2].mean())
+    return max(FLOOR, TWICE * least, TWICE * chance)
 
 
-def log_evidence(telling: Numbers, completed: Numbers, usual: float) -> Numbers:
+def log_evidence(asked: Numbers, completed: Numbers, usual: float) -> Numbers:
     """Log e-values (n,) that records are completed more often than usual.
 
     The mean of the likelihood ratios of all higher rates. If given the past each record that
@@ -128,7 +125,7 @@ def log_evidence(telling: Numbers, completed: Numbers, usual: float) -> Numbers:
     """
     from scipy.special import betaincc, betaln
 
-    left = telling - completed
+    left = asked - completed
     with np.errstate(divide="ignore"):
         above = np.log(betaincc(completed + 1, left + 1, usual))
     nulls = completed * np.log(usual) + (left + 1) * np.log1p(-usual)
@@ -136,29 +133,24 @@ def log_evidence(telling: Numbers, completed: Numbers, usual: float) -> Numbers:
     return ratio
 
 
-def _evidence(accounts: Sequence[Account], column: str, usual: Usual) -> Numbers:
+def _evidence(accounts: Sequence[Account], column: str, usual: float) -> Numbers:
     """Log e-values of one column: of the whole history, and of what came lately.
 
     Every beginning of a block has a weight, together 1: an account that was honest for years is
     found nearly as fast as a young one.
     """
-    rate, contested = usual
-    if rate >= MOST:
+    if usual >= MOST:
         return np.full(len(accounts), -np.inf)
     courses = [account.courses.get(column) or Course() for account in accounts]
-    whole, before, now = (
-        np.array([(tally.telling(contested), tally.completed) for tally in part], dtype=float).T
-        for part in (
-            [course.whole for course in courses],
-            [course.before for course in courses],
-            [course.now for course in courses],
-        )
-    )
-    terms = [np.log(AT_ONCE) + log_evidence(whole[0], whole[1], rate)]
-    for back, part in ((0, now), (1, before + now)):
+    parts = [(course.whole, course.before, course.now) for course in courses]
+    asked = np.array([[one.telling for one in part] for part in parts], dtype=float)
+    completed = np.array([[one.completed for one in part] for part in parts], dtype=float)
+    terms = [np.log(AT_ONCE) + log_evidence(asked[:, 0], completed[:, 0], usual)]
+    for back, first in ((0, 2), (1, 1)):
         block = np.array([course.number - back for course in courses], dtype=float)
         weight = np.log(1 - AT_ONCE) - np.log(np.maximum(block * (block + 1), 1))
-        terms.append(np.where(block >= 1, weight + log_evidence(part[0], part[1], rate), -np.inf))
+        late = log_evidence(asked[:, first:].sum(axis=1), completed[:, first:].sum(axis=1), usual)
+        terms.append(np.where(block >= 1, weight + late, -np.inf))
     combined: Numbers = np.logaddexp.reduce(terms, axis=0)
     return combined
 
@@ -217,8 +209,7 @@ def alert(
         key=lambda name: (account.courses.get(name) or Course()).whole.completed,
     )
     whole = (account.courses.get(column) or Course()).whole
-    usual, contested = group.usual[column]
-    telling = whole.telling(contested)
+    usual = group.usual[column]
     evidence = group.evidence[group.members.index(caller)]
     return Alert(
         at=at,
@@ -226,14 +217,14 @@ def alert(
         query=max(0, account.rows - 1),
         detector=DETECTOR,
         reason=f"{len(group.members)} accounts complete each other's sweeps: for {whole.completed}"
-        f" of {telling:.0f} records, others asked the values that this one left out; at most"
-        f" {usual * telling:.1f} are expected by chance",
+        f" of {whole.telling} records, others asked the values that this one left out; at most"
+        f" {usual * whole.telling:.1f} are expected by chance",
         promise=f"of the accounts that stand out at any one moment, on average at most"
         f" {100 * alpha:g} % are honest, if at most {100 * usual:.3g} % of an honest account's"
         " records are ever completed by others",
         evidence={
             "accounts": float(len(group.members)),
-            "records": telling,
+            "records": float(whole.telling),
             "completed": float(whole.completed),
             "usual": usual,
             "log10": evidence / float(np.log(10)),
@@ -268,11 +259,10 @@ def linked(
 def completed_by_chance(events: Sequence[QueryEvent]) -> dict[str, float]:
     """Watched column to the share of honest accounts' records that others complete."""
     index, rates = folded(events), {}
-    for column, sums in index.cursor.columns.items():
+    for column in index.cursor.columns:
         found = [one.courses[column].whole for one in index.accounts.values()
                  if column in one.courses]  # fmt: skip
-        contested = sums.contested / max(1, sums.asked)
-        telling = sum(whole.telling(contested) for whole in found)
+        telling = sum(whole.telling for whole in found)
         rates[column] = sum(whole.completed for whole in found) / max(1, telling)
     return rates
 

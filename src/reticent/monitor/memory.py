@@ -21,6 +21,7 @@ from reticent.monitor.detectors.source import Source
 from reticent.monitor.detectors.spread import Spread
 from reticent.monitor.detectors.sweep import Sweep
 from reticent.monitor.detectors.volume import Volume
+from reticent.monitor.promise import FULL
 from reticent.monitor.reference import Reference
 from reticent.monitor.settings import Monitor
 from reticent.monitor.standing import Standing
@@ -29,7 +30,6 @@ from reticent.monitor.trail import Measure, Trail
 STEP = 10.0  # the second alert about a caller needs at least so many times the evidence
 STAKES = 4  # of each detector that bets
 BETTING = ("sweep", "coverage", "jitter", "refusals")  # the order in which evidence is kept
-FULL = 300.0  # nats, either way: beyond it a number would not hold the wealth
 DAY = 86_400.0
 
 
@@ -91,7 +91,9 @@ class Gain(NamedTuple):
         return replace(
             before, role=self.role, queries=before.queries + self.queries,
             refused=before.refused + self.refused, score=max(before.score, self.score),
-            evidence=tuple(a + b for a, b in zip(known, self.evidence, strict=True)),
+            evidence=tuple(
+                min(FULL, max(-FULL, a + b)) for a, b in zip(known, self.evidence, strict=True)
+            ),
             last=max(before.last, self.last),
         )  # fmt: skip
 
@@ -204,7 +206,7 @@ class Memory:
         """Go on from what all replicas know together, and what was bet here meanwhile."""
         since = [a - b for a, b in zip(self._logs(), self._saved, strict=True)]
         self._set([a + b for a, b in zip(evidence, since, strict=True)])
-        self._saved = tuple(evidence)
+        self._saved = tuple(a - b for a, b in zip(self._logs(), since, strict=True))
 
     def _logs(self) -> tuple[float, ...]:
         wealth = {one.name: one.bets.wealth for one in self.bets}

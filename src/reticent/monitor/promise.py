@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 FINE = 10_000  # steps that an allowance is rounded up to
-LEAST = 1e-280  # wealth is kept above it: a caller's past costs at most so much of a future alarm
+FULL = 300.0  # nats, either way, that wealth is kept within: an honest past, and a long attack
+LEAST, MOST = math.exp(-FULL), math.exp(FULL)
 CONFIDENCE = 0.95
 ONE_AVERAGE = 99  # honest sessions needed at alpha = 1 %
 ONE_CONFIDENT = 299
@@ -50,7 +51,7 @@ class Bets:
 
     def resume(self, wealth: Sequence[float]) -> None:
         """Go on with the wealth from earlier bets."""
-        self.wealth[:] = [max(LEAST, each) for each in wealth]
+        self.wealth[:] = [min(MOST, max(LEAST, each)) for each in wealth]
         self.value = sum(self.wealth) / len(self.wealth)
 
     def bet(self, hit: bool, allowed: float) -> None:
@@ -59,8 +60,11 @@ class Bets:
         total = lately = 0.0
         for place, factor in enumerate(_factors(self.stakes, hit, math.ceil(allowed * FINE))):
             grown = wealth[place] * factor
-            wealth[place] = grown = grown if grown > LEAST else LEAST
-            since[place] = summed = (since[place] + 1.0) * factor
+            if not LEAST < grown < MOST:
+                grown = min(MOST, max(LEAST, grown))
+            summed = (since[place] + 1.0) * factor
+            summed = summed if summed < MOST else MOST
+            wealth[place], since[place] = grown, summed
             total += grown
             lately += summed
         self.value, self.lately = total / len(wealth), lately / len(wealth)

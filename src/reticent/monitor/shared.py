@@ -270,10 +270,8 @@ def _discount(store: Store, accounts: Iterable[Account]) -> None:
         cursor.judged -= sum(account.judged for account in gone)
         for account in gone:
             for column, course in account.courses.items():
-                sums = cursor.columns.setdefault(column, Sums())
-                sums.judged -= course.judged
-                sums.asked -= course.whole.asked
-                sums.contested -= course.whole.contested
+                if course.judged:
+                    cursor.columns.setdefault(column, Sums()).add(course, -1)
         return packed(cursor)
 
     _changed(store, *CURSOR, step)

@@ -7,6 +7,7 @@ for all detectors.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -131,7 +132,7 @@ class Trail:
         self._confidence = np.zeros(len(self._points), dtype=np.float32)
         self._size = self._next = 0
         self._records = np.zeros(RECORDS, dtype=np.uint64)
-        self._values = np.zeros((2, RECORDS), dtype=np.uint64)
+        self._values = np.zeros((2, RECORDS), dtype=np.uint32)  # halves: a few of one record
         self._levels = np.zeros(RECORDS, dtype=np.uint8)
         self._known = self._oldest = 0
         self._explored = np.empty((0, d), dtype=np.float32)
@@ -139,7 +140,7 @@ class Trail:
         self._asked = self._edits = self._backs = 0
         self._middle: NDArray[np.float32] | None = None
         self._weighed = 0.0
-        self._heard: dict[int, set[float]] = {}
+        self._heard: dict[int, array[float]] = {}
 
     def see(
         self, point: NDArray[np.float32], tokens: Sequence[tuple[int, int]], confidence: float,
@@ -200,14 +201,14 @@ class Trail:
     def _unheard(self, point: NDArray[np.float32]) -> bool:
         axes, beyond = self._measure.reference.axes, 0
         for place in axes.unheard(point):
-            heard = self._heard.setdefault(place, set())
+            heard = self._heard.setdefault(place, array("f"))
             value = float(point[axes.few[place]])
             if value in heard:
                 continue
             if len(heard) >= self._measure.values[place]:
                 beyond += 1
             else:
-                heard.add(value)
+                heard.append(value)
         return beyond >= max(2, ALL_ROUND * len(axes.few))
 
     def _recall(
@@ -231,7 +232,7 @@ class Trail:
 
     def _recalled(self, record: int, value: int) -> int:
         """Count the values tried of a record, this one included; 0 where it was tried before."""
-        found = self._records == record
+        found, value = self._records == record, value & 0xFFFFFFFF
         place = int(found.argmax())
         if not found[place]:
             place = self._oldest
@@ -312,8 +313,9 @@ class Trail:
             for place in about:
                 self._tried[place] = depth
         else:
-            self._explored = np.concatenate([self._explored, point[None]])[-EXPLORED:]
-            self._tried = [*self._tried, depth][-EXPLORED:]
+            most = min(EXPLORED, len(self._points) // 2)  # fewer, where rows are long
+            self._explored = np.concatenate([self._explored, point[None]])[-most:]
+            self._tried = [*self._tried, depth][-most:]
         return depth
 
     def _keep(self, point: NDArray[np.float32], confidence: float) -> None:

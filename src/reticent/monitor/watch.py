@@ -6,11 +6,15 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+import numpy as np
+
 from reticent.contract import Contract
 from reticent.dataset import Dataset
 from reticent.event import Alert, QueryEvent
-from reticent.monitor.detectors.detector import Detector, Query
+from reticent.monitor.detectors.detector import Query
+from reticent.monitor.detectors.source import Crowd, Source
 from reticent.monitor.memory import Gain, Memory, Rules, harder
+from reticent.monitor.points import FAR
 from reticent.monitor.promise import Calibrated
 from reticent.monitor.reference import Reference, token_pairs
 from reticent.monitor.settings import Monitor
@@ -23,6 +27,7 @@ IDLE = 1_800.0  # seconds of silence after which a trail is dropped, too
 CROWDED = 10_000  # callers whose last gain waits to be saved
 TWICE = 2.0  # the evidence of a session, or of a limit, that the next alert needs
 NOTHING = Sight()
+Over = tuple[str, bytes, dict[str, float]]  # a session that is over: role, principal, peaks
 LIMIT = "a declared limit: no error rate is promised"
 
 
@@ -59,10 +64,12 @@ class Watch:
         self.settings, self.reference, self.groups = settings, reference, groups
         self.rules, self.sessions = rules, dict(sessions or {})
         self.measure = None if reference is None else Measure.of(reference)
+        most = settings.callers_per_network
+        self._crowd = None if most is None else Crowd(most)
         self.callers: OrderedDict[tuple[bytes, str], Memory] = OrderedDict()
         self.known: Callable[[bytes], Sequence[float]] = lambda _: ()
         self._left: dict[tuple[bytes, str], Gain] = {}  # of callers that were dropped
-        self._over: list[tuple[str, bytes, dict[str, float]]] = []
+        self._over: list[Over] = []
 
     def observe(
         self,
@@ -98,6 +105,12 @@ class Watch:
             alert = self._shown(memory, query, event)
             if alert is not None:
                 found.append(alert)
+            if (
+                self._crowd is not None
+                and query.source
+                and self._crowd.passed(query.source, event.principal, query.at)
+            ):
+                found.append(_alert(memory, query, event, Source.name, self._crowd.reason(), LIMIT))
         return found
 
     def memory(self, principal: bytes, role: str) -> Memory:
@@ -133,10 +146,11 @@ class Watch:
                 found[key] = gain if key not in found else found[key].plus(gain)
         return list(found.values())
 
-    def lost(self, gains: Iterable[Gain]) -> None:
-        """Take back what could not be saved; it comes with the next."""
+    def lost(self, gains: Iterable[Gain], over: Iterable[Over] = ()) -> None:
+        """Take back gains, and sessions that are over, that could not be saved."""
         for gain in gains:
             self._keep(gain)
+        self._over = [*over, *self._over][:CROWDED]
 
     def merged(self, gain: Gain, evidence: Sequence[float]) -> None:
         """Go on from what all replicas know of a caller together."""
@@ -144,7 +158,7 @@ class Watch:
         if memory is not None:
             memory.merge(evidence)
 
-    def ended(self) -> list[tuple[str, bytes, dict[str, float]]]:
+    def ended(self) -> list[Over]:
         """Sessions that are over since this was asked last: role, principal, peaks."""
         found, self._over = self._over, []
         return found
@@ -170,8 +184,9 @@ class Watch:
 
     def forget(self, principal: bytes) -> None:
         """Drop what is remembered of a caller."""
-        for key in [key for key in self.callers if key[0] == principal]:
-            del self.callers[key]
+        for of in (self.callers, self._left):
+            for key in [key for key in of if key[0] == principal]:
+                del of[key]
 
     def _sights(
         self, memory: Memory, event: QueryEvent, rows: Dataset, confident: Sequence[float]
@@ -182,11 +197,11 @@ class Watch:
             yield from [(NOTHING, False)] * event.rows
             return
         points, gaps = reference.axes(rows)
-        turned = None if gaps or measure.turn is None else points @ measure.turn
+        turned = None if measure.turn is None else points @ measure.turn
         pairs = token_pairs(event.sketches, self.groups) if self.groups else [()] * event.rows
         for place, (point, tokens) in enumerate(zip(points, pairs, strict=True)):
             sight = trail.see(point, tokens, confident[place], gaps)
-            if turned is None or sight.repeat:
+            if turned is None or sight.repeat or (gaps and point.max() >= FAR):
                 yield sight, False
             else:
                 yield sight, trail.outside(turned[place])
@@ -206,12 +221,17 @@ class Watch:
             if found > raised.get("session", 1.0):
                 raised["session"] = found * TWICE
                 memory.score = max(memory.score, found)
-                top = max(memory.sessions, key=lambda one: one.evidence)
-                return _alert(memory, query, event, top, session.promise, top.evidence)
+                top, _ = max(
+                    zip(memory.sessions, session.scales, strict=True),
+                    key=lambda pair: pair[0].evidence / pair[1],
+                )
+                return _alert(memory, query, event, top.name, top.reason(), session.promise,
+                              top.evidence)  # fmt: skip
         for limit in memory.limits:
             if limit.evidence >= raised.get(limit.name, 1.0):
                 raised[limit.name] = limit.evidence * TWICE
-                return _alert(memory, query, event, limit, LIMIT, limit.evidence)
+                return _alert(memory, query, event, limit.name, limit.reason(), LIMIT,
+                              limit.evidence)  # fmt: skip
         return None
 
     def _contract(
@@ -225,23 +245,23 @@ class Watch:
             first = max(memory.bets, key=lambda one: one.bets.value)
             words = (f"a caller who keeps to the allowance is ever alarmed with probability at "
                      f"most {100 * own.alpha:g} %")  # fmt: skip
-            return _alert(memory, query, event, first, words, contract)
+            return _alert(memory, query, event, first.name, first.reason(), words, contract)
         first = max(memory.bets, key=lambda one: one.bets.lately)
         words = (f"as for a stolen key: on average at least {own.run_length} queries between two "
                  "false alarms")  # fmt: skip
-        return _alert(memory, query, event, first, words, lately)
+        return _alert(memory, query, event, first.name, first.reason(), words, lately)
 
 
 def _alert(
-    memory: Memory, query: Query, event: QueryEvent, detector: Detector, promise: str,
-    evidence: float,
+    memory: Memory, query: Query, event: QueryEvent, detector: str, reason: str, promise: str,
+    evidence: float = 1.0,
 ) -> Alert:  # fmt: skip
     return Alert(
         id=secrets.token_hex(16), at=query.at, caller=event.principal, query=query.position,
-        detector=detector.name, reason=detector.reason(), promise=promise,
+        detector=detector, reason=reason, promise=promise,
         evidence={"evidence": evidence, "queries": float(memory.queries)},
         role=event.role, model=event.model, contract=event.contract, source=event.source,
-        auditor=event.auditor, limit=detector.promise == "limit",
+        auditor=event.auditor, limit=promise is LIMIT,
     )  # fmt: skip
 
 
@@ -251,7 +271,7 @@ def _told(answer: Answer | None, n: int) -> tuple[Sequence[float], Sequence[bool
         return [0.0] * n, [False] * n
     confident: Sequence[float] = [0.0] * n
     if answer.scores is not None:
-        confident = answer.scores.max(axis=1).tolist()
+        confident = np.nan_to_num(answer.scores.max(axis=1), nan=0.0).tolist()
     refused: Sequence[bool] = [False] * n
     if answer.answered is not None:
         refused = (~answer.answered).tolist()

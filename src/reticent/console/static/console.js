@@ -34,14 +34,10 @@
     sign.textContent = text;
   }
 
-  // What somebody works on is left as it is.
-  const busy = (region) =>
-    region.querySelector("details[open]") ||
-    (region.contains(document.activeElement) &&
-      document.activeElement.matches("input, select, textarea"));
-
   function replace(region, fresh) {
-    if (!fresh || busy(region) || region.innerHTML === fresh.innerHTML) return;
+    // What somebody has opened is left as it is; forms stand in no region.
+    if (!fresh || region.querySelector("details[open]")) return;
+    if (region.innerHTML === fresh.innerHTML) return;
     const known = new Set([...document.querySelectorAll("[data-alert]")].map((one) => one.dataset.alert));
     const held = region.contains(document.activeElement) && document.activeElement;
     const link = held && held.getAttribute("href");

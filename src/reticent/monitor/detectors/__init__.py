@@ -23,7 +23,7 @@ DETECTORS = {
 }
 
 
-def detector(name: str) -> type[Detector]:
+def detector_named(name: str) -> type[Detector]:
     """Import one detector's class."""
     module, _, found = DETECTORS[name].partition(":")
     kind: type[Detector] = getattr(import_module(module), found)

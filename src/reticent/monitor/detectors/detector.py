@@ -15,7 +15,7 @@ class Query(NamedTuple):
 
     Attributes
     ----------
-    at : seconds since 1970. position : in the caller's own sequence, from 0. source : a token.
+    at : seconds since 1970; NaN: unknown. position : in the caller's own sequence, from 0. source : a token.
     sight : how the row relates to earlier ones. refused : by the contract.
     outside : of the manifold of honest people.
     """

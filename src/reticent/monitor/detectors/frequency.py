@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 from reticent.monitor.detectors.detector import Promise, Query
@@ -32,6 +33,8 @@ class Frequency:
 
     def observe(self, query: Query) -> None:
         """Count one row; a clock that jumps back begins a new span."""
+        if math.isnan(query.at):
+            return
         if not 0.0 <= query.at - self.begun < SPAN:
             self.begun, self.count = query.at, 0
         self.count += 1

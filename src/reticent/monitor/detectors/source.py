@@ -1,12 +1,15 @@
-"""From where a caller asks: one key used from many networks has been passed on."""
+"""From where callers ask: one key from many networks, or many keys from one network."""
 
 from __future__ import annotations
 
+import math
+from collections import OrderedDict
 from typing import ClassVar
 
 from reticent.monitor.detectors.detector import Promise, Query
 
 DAY = 86_400.0
+NETWORKS = 10_000  # whose callers are counted; the longest silent one is dropped
 
 
 class Source:
@@ -31,6 +34,8 @@ class Source:
 
     def observe(self, query: Query) -> None:
         """Count one network."""
+        if math.isnan(query.at):
+            return
         day = int(query.at // DAY)
         if day > self.day:
             self.day, self.seen = day, set()
@@ -45,3 +50,34 @@ class Source:
     def reason(self) -> str:
         """What was seen, in words."""
         return f"more than {self.limit} networks in one day, {self.limit} were declared"
+
+
+class Crowd:
+    """Callers of one network in the current day against a declared limit: a farm of accounts.
+
+    Parameters
+    ----------
+    limit : callers a day.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._seen: OrderedDict[bytes, tuple[int, set[bytes]]] = OrderedDict()
+
+    def passed(self, network: bytes, caller: bytes, at: float) -> bool:
+        """Count a caller: whether this one is the first beyond the limit."""
+        day = int(at // DAY)
+        known, callers = self._seen.pop(network, (day, set[bytes]()))
+        if day > known:
+            known, callers = day, set()
+        before = len(callers)
+        if before <= self.limit:
+            callers.add(caller)
+        self._seen[network] = known, callers
+        if len(self._seen) > NETWORKS:
+            self._seen.popitem(last=False)
+        return before <= self.limit < len(callers)
+
+    def reason(self) -> str:
+        """What was seen, in words."""
+        return f"more than {self.limit} callers from one network in a day, so many were declared"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 from reticent.monitor.detectors.detector import Promise, Query
@@ -30,6 +31,8 @@ class Volume:
 
     def observe(self, query: Query) -> None:
         """Count one row; a clock that jumps back counts into the hour that runs."""
+        if math.isnan(query.at):
+            return
         hour = int(query.at // HOUR)
         if hour > self.hour:
             self.hour, self.count = hour, 0
