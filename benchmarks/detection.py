@@ -132,42 +132,42 @@ def measure() -> Table:
 
 def grounds() -> Iterable[Ground]:
     """The tables, one after the other; one that is missing is named and left out."""
-    made = {**{one.name: partial(table, one) for one in (AFFAIRS, ADULT, GSS)},
-            "Breast cancer": measurements, "Digits": digits}  # fmt: skip
-    for name, make in made.items():
+    surveys = [partial(table, people) for people in (AFFAIRS, ADULT, GSS)]
+    for make in (*surveys, measurements, digits):
         try:
-            yield make(name.partition(",")[0])
+            yield make()
         except CannotRunError as lack:
             print(lack, file=sys.stderr, flush=True)
 
 
-def table(people: People, name: str) -> Ground:
+def table(people: People) -> Ground:
     """A survey: a forest on a third of it, one column hidden."""
     members, public, others = (frame.head(MOST_PEOPLE) for frame in people.thirds(0))
     roles: dict[str, Role] = {people.label: "label", people.sensitive: "sensitive"}
     domains = {people.sensitive: Domain(values=people.values(), public=True)}
-    schema = Schema.of(list(members), roles, domains)
-    return _ground(name, schema, members, public, others)
+    schema = Schema.of([str(one) for one in members], roles, domains)
+    return _ground(people.name.partition(",")[0], schema, members, public, others)
 
 
-def measurements(name: str) -> Ground:
+def measurements() -> Ground:
     """Thirty continuous measurements of cells, and no column to hide."""
     from sklearn.datasets import load_breast_cancer
 
-    return _numbers(name, load_breast_cancer(as_frame=True).frame)
+    return _numbers("Breast cancer", load_breast_cancer(as_frame=True).frame)
 
 
-def digits(name: str) -> Ground:
+def digits() -> Ground:
     """Images of 8 x 8 pixels: vectors, and no column to hide."""
     from sklearn.datasets import load_digits
 
-    return _numbers(name, load_digits(as_frame=True).frame)
+    return _numbers("Digits", load_digits(as_frame=True).frame)
 
 
 def _numbers(name: str, frame: Any) -> Ground:
     frame, n = frame.sample(frac=1.0, random_state=0), len(frame) // 3
     parts = [frame.iloc[place * n : (place + 1) * n] for place in range(3)]
-    return _ground(name, Schema.of(list(frame), {"target": "label"}, {}), *parts)
+    schema = Schema.of([str(one) for one in frame], {"target": "label"}, {})
+    return _ground(name, schema, *parts)
 
 
 def _ground(name: str, schema: Schema, members: Any, public: Any, others: Any) -> Ground:

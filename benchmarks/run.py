@@ -76,6 +76,12 @@ BENCHMARKS = {
     "detection-linked": Benchmark(
         "detection:collusion", "benchmarks.md", "accounts that share a sweep, among honest ones"
     ),
+    "watching": Benchmark(
+        "watching:cost", "benchmarks.md", "the watch alone: CPU time a query, memory a caller"
+    ),
+    "watching-strangers": Benchmark(
+        "watching:strangers", "benchmarks.md", "a million callers of one query each"
+    ),
     "serving-kills": Benchmark("crash:measure", "benchmarks.md", "kill -9 fifty times under load"),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -117,8 +118,18 @@ def test_only_the_first_worker_links(tmp_path: Path) -> None:
     run(main())
 
 
-def test_a_gateway_that_stops_finishes_what_it_was_reading(tmp_path: Path) -> None:
+def test_a_gateway_that_stops_finishes_what_it_was_reading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What a round found while the gateway was told to stop is written down."""
+    monkeypatch.setattr(module, "LINK", 60.0)
+    quick = Linker.round
+
+    def slow(self: Linker, now: float) -> list[Alert]:
+        time.sleep(0.3)
+        return quick(self, now)
+
+    monkeypatch.setattr(Linker, "round", slow)
 
     async def main() -> None:
         async with running(tmp_path) as gateway:
@@ -129,7 +140,7 @@ def test_a_gateway_that_stops_finishes_what_it_was_reading(tmp_path: Path) -> No
             linking = gateway.worker._linking
             assert linking is not None
             task = asyncio.create_task(linking.round())
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.05)
             task.cancel()
 
         store = Sqlite(tmp_path / "store.db")

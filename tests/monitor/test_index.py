@@ -73,6 +73,15 @@ def test_who_tries_all_values_alone_links_nobody() -> None:
     assert shared(analysed, 1) == {2: 0, 0: OWN, 1: OWN, 3: OWN}
 
 
+def test_a_record_is_revisited_once_whatever_others_asked_of_it() -> None:
+    known: list[Row] = [(f"h{value}", 1, value) for value in range(4)]
+    back: list[Row] = [("analyst", 1, value) for value in (0, 1, 2, 3, 1, 2)]
+    meanwhile: list[Row] = [("h9", 1, 0), ("analyst", 1, 3)]
+    index = index_of(*known, *back, *meanwhile)
+    assert index.accounts[token("analyst")].revisits == 1
+    assert tally(index, "analyst")[:2] == (1, 0)
+
+
 def test_an_analyst_does_not_hide_a_sweep() -> None:
     index = index_of(("h", 1, 0), *[("analyst", 1, v) for v in (0, 1, 2)], ("a", 1, 1), ("b", 1, 2))
     assert [tally(index, who)[1] for who in ("a", "b", "analyst")] == [1, 1, 0]

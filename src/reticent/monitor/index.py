@@ -8,17 +8,19 @@ values that this account did not; or where it asked a value that few asked, and 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from hashlib import blake2b
 from typing import NamedTuple
 
 import msgspec
 
-from reticent.event import QueryEvent
+from reticent.event import TOKEN_BYTES, QueryEvent
 from reticent.store import Sighting
 
 LEAST = 4  # records of an account below which it is not judged
 VALUES = 64  # of one record that are remembered
 PARTNERS = 16  # of one account that are remembered, the latest
 BLOCK = 64  # records of an account in one block
+REST = 1_800.0  # seconds after which a trail may have forgotten
 OWN = -1  # for ``Sighting.shared``: its asker also asked what others asked, and needs nobody
 
 Values = dict[bytes, Sighting]  # of one record, by value
@@ -105,6 +107,8 @@ class Account(msgspec.Struct, array_like=True):
     courses : watched column to its records. partners : who asked the values that this account
         left out, and how often more than the very same values; the latest last.
     named : when it was named as linked, seconds since 1970; 0: never.
+    late : revisits that came so late that no trail remembered the first value. told : when it was
+        named for them; 0: never.
     """
 
     role: str = ""
@@ -116,6 +120,8 @@ class Account(msgspec.Struct, array_like=True):
     courses: dict[str, Course] = msgspec.field(default_factory=dict)
     partners: dict[bytes, int] = msgspec.field(default_factory=dict)
     named: float = 0.0
+    late: int = 0
+    told: float = 0.0
 
     @property
     def judged(self) -> bool:
@@ -232,7 +238,9 @@ class Index:
         if not own:
             self.alone(who, column, at)
         elif len(own) == 1 and own[0] is not known:
-            self.of(who).revisits += 1
+            account = self.of(who)
+            account.revisits += 1
+            account.late += at - own[0].at >= REST
         if known is None and len(values) >= VALUES:
             return
         before = _states(values)
@@ -297,7 +305,7 @@ def _asked(
 
     Who asks the value that others asked, beside another one, goes through the record's values by
     itself: an analysis of somebody whom others look up makes no accomplices. All that is kept of
-    it is that its other values tell nothing.
+    it is that its other values tell nothing, or a trace where there are none.
     """
     who, at = now.principal, now.at
     if known is None or (known.shared == OWN and known.principal != who):
@@ -307,8 +315,15 @@ def _asked(
         yield msgspec.structs.replace(known, at=max(at, known.at))
     elif own:
         yield from (msgspec.structs.replace(one, shared=OWN) for one in own if not one.shared)
+        if all(one.shared > 0 for one in own) and len(values) < VALUES:
+            yield Sighting(now.record, _trace(now), who, OWN, at)
     else:
         for one in values.values():
             if one.principal == known.principal and one is not known and not one.shared:
                 yield msgspec.structs.replace(one, shared=OWN)
         yield Sighting(now.record, now.value, who, known.shared + 1, max(at, known.at))
+
+
+def _trace(now: Sighting) -> bytes:
+    """A token in the place of a value: this account came back with another one."""
+    return blake2b(now.record + now.principal, digest_size=TOKEN_BYTES).digest()

@@ -30,7 +30,7 @@ from reticent.monitor.promise import chosen
 ALPHA = 0.05  # of the accounts named at any one moment, so many may be honest on average
 FLOOR = 0.07  # of an honest account's records may be completed, in any table
 TWICE = 2.0  # times what happens to the half of accounts to which it happens least
-ENOUGH = 8  # records on average, by how often they are completed
+ENOUGH = 8  # telling records, to say how often they are completed
 MOST = 0.9  # where more records than that are completed by chance, nobody can be told apart
 AT_ONCE = 0.9  # weight of an account's whole history; the rest is that of its latest records
 DETECTOR = "linked"
@@ -109,7 +109,7 @@ def usually(accounts: Sequence[Account], column: str, sums: Sums, chance: float 
     rest = max(0, sums.telling - some[:, 1].sum()) / max(1, never)
     every = np.vstack([some, np.broadcast_to([0.0, rest], (never, 2))])
     every = np.random.default_rng(0).permutation(every)
-    each = max(1.0, ENOUGH * len(every) / max(1.0, every[:, 1].sum()))
+    each = max(1.0, ENOUGH / max(1.0, float(np.median(every[:, 1]))))
     pools = np.array_split(every, max(1, int(len(every) / each)))
     shares = np.sort([pool[:, 0].sum() / max(1.0, pool[:, 1].sum()) for pool in pools])
     least = float(shares[: (len(shares) + 1) // 2].mean())

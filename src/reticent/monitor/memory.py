@@ -87,7 +87,9 @@ class Gain(NamedTuple):
 
     def added(self, before: Standing) -> Standing:
         """Add it to what all replicas know."""
-        known = before.evidence or (0.0,) * len(self.evidence)
+        known = before.evidence
+        if len(known) != len(self.evidence):  # none yet, or another version's
+            known = (0.0,) * len(self.evidence)
         return replace(
             before, role=self.role, queries=before.queries + self.queries,
             refused=before.refused + self.refused, score=max(before.score, self.score),

@@ -14,6 +14,7 @@ import msgspec
 
 from reticent.errors import StoreError
 from reticent.event import WHOLE, Act, Alert, Erasure, QueryEvent
+from reticent.monitor import slow
 from reticent.monitor.index import Account, Cursor, Index, Sums
 from reticent.monitor.link import ALPHA, alert, groups
 from reticent.store import Erased, Note, Store
@@ -35,10 +36,16 @@ _cursor = msgspec.msgpack.Decoder(Cursor).decode
 
 
 class Folded(NamedTuple):
-    """What came of one transaction: entries read; whether another replica was quicker."""
+    """What came of one transaction: entries read; whether another replica was quicker; who swept.
+
+    Attributes
+    ----------
+    slow : accounts that sweep slowly, and were not named before.
+    """
 
     entries: int = 0
     lost: bool = False
+    slow: tuple[tuple[bytes, Account], ...] = ()
 
 
 class Shared:
@@ -116,11 +123,14 @@ class Shared:
         for event in events:
             index.fold(event)
         self.cursor.next = after
+        found = tuple(one for one in index.accounts.items() if slow.stands_out(one[1]))
+        for _, account in found:
+            account.told = events[-1].at
         notes = [Note(KIND, principal, packed(account), versions[principal])
                  for principal, account in index.accounts.items()]  # fmt: skip
         notes.append(Note(*CURSOR, packed(self.cursor), 0 if note is None else note.version))
         if self._store.write(notes, list(index.changed.values())):
-            return Folded(entries)
+            return Folded(entries, slow=found)
         self.refresh(index.accounts)
         return Folded(lost=True)
 
@@ -210,15 +220,17 @@ class Linker:
         StoreError : what was folded until then stays so.
         """
         index, known = self._index, self._index.look()
+        told: list[Alert] = []
         for _ in range(ROUND):
             folded = index.fold(ROWS)
+            told += [slow.alert(caller, account, now) for caller, account in folded.slow]
             if folded.lost or not folded.entries:
                 break
             known = index.look()
         if not known or index.seen == self._judged:
-            return []
+            return told
         accounts = {principal: one for principal, (one, _) in index.suspects.items()}
-        told, later = [], False
+        later = False
         for group in groups(accounts, index.cursor, alpha=self._alpha, chance=self._chance):
             fresh = [one for one in group.members if not accounts[one].named]
             last = max(accounts[one].named for one in group.members)

@@ -13,6 +13,7 @@ from reticent.dataset import Dataset
 from reticent.event import Alert, QueryEvent
 from reticent.monitor.detectors.detector import Query
 from reticent.monitor.detectors.source import Crowd, Source
+from reticent.monitor.index import REST
 from reticent.monitor.memory import Gain, Memory, Rules, harder
 from reticent.monitor.points import FAR
 from reticent.monitor.promise import Calibrated
@@ -23,7 +24,7 @@ from reticent.schema import Schema
 from reticent.target import Answer
 
 ACTIVE = 4_096  # callers with a trail; of the longest silent one only what is saved stays
-IDLE = 1_800.0  # seconds of silence after which a trail is dropped, too
+IDLE = REST  # seconds of silence after which a trail is dropped, too
 CROWDED = 10_000  # callers whose last gain waits to be saved
 TWICE = 2.0  # the evidence of a session, or of a limit, that the next alert needs
 NOTHING = Sight()

@@ -15,7 +15,8 @@ class Query(NamedTuple):
 
     Attributes
     ----------
-    at : seconds since 1970; NaN: unknown. position : in the caller's own sequence, from 0. source : a token.
+    at : seconds since 1970; NaN: unknown. source : a token.
+    position : in the caller's own sequence, from 0.
     sight : how the row relates to earlier ones. refused : by the contract.
     outside : of the manifold of honest people.
     """
