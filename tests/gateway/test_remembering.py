@@ -22,7 +22,8 @@ from reticent.monitor.standing import KIND, Standings, freeze, release, standing
 from reticent.stores.sqlite import Sqlite
 from stored import MemoryStore
 
-from .alarmed import stands, token as of, until
+from .alarmed import stands, until
+from .alarmed import token as of
 from .running import Running, run, running
 
 ANN = token("ann")
@@ -68,7 +69,7 @@ def sweep(people: int, seed: int = 3) -> Any:
     return swept(clinic(people, seed), "gene", GENES)
 
 
-# Evidence ----------------------------------------------------------------------------------------
+# Evidence ---------------------------------------------------------------------------------------
 
 
 def test_evidence_survives_a_restart() -> None:
@@ -128,12 +129,13 @@ def test_a_busy_store_is_written_one_by_one(monkeypatch: pytest.MonkeyPatch) -> 
     one.ask(sweep(2))
     one.ask(clinic(3, 3), "bob")
     other.ask(sweep(2, 9))
-    real, times = store.write, []
+    real = store.write
+    times: list[int] = []
 
     def write(notes: Any, sightings: Any = ()) -> bool:
         if not times:
             times.append(1)
-            _added(store, other.watch.gained(NOON))  # type: ignore[arg-type]
+            _added(store, other.watch.gained(NOON))
         return bool(real(notes, sightings))
 
     monkeypatch.setattr(store, "write", write)
@@ -142,7 +144,7 @@ def test_a_busy_store_is_written_one_by_one(monkeypatch: pytest.MonkeyPatch) -> 
     assert standing(store, token("bob")).queries == 3
 
 
-# A store that is away ------------------------------------------------------------------------------
+# A store that is away ---------------------------------------------------------------------------
 
 
 def test_nothing_is_lost_while_the_store_is_away() -> None:
@@ -212,7 +214,7 @@ def test_a_store_that_fails_in_the_middle_doubles_nothing(
     assert [standing(store, token(f"caller {p}")).queries for p in range(4)] == [3] * 4
 
 
-# The shadow period -----------------------------------------------------------------------------------
+# The shadow period ------------------------------------------------------------------------------
 
 
 def test_one_session_of_each_principal() -> None:
@@ -266,7 +268,7 @@ def test_sessions_of_a_version_with_other_detectors_are_read() -> None:
     assert found == calibrate(np.array([[0.0, 2.0]] * 9), 0.1)
 
 
-# Released -------------------------------------------------------------------------------------------
+# Released ---------------------------------------------------------------------------------------
 
 
 def test_a_released_caller_begins_anew_on_every_replica() -> None:
@@ -326,7 +328,7 @@ def test_whoever_is_merely_saved_is_not_forgotten() -> None:
     assert found == 1
 
 
-# A gateway ------------------------------------------------------------------------------------------
+# A gateway --------------------------------------------------------------------------------------
 
 
 async def probing(gateway: Running, people: int, start: int = 0) -> None:

@@ -45,7 +45,9 @@ def clinic(n: int, seed: int, shift: float = 0.0, scale: float = 1.0) -> Dataset
 def survey(n: int, seed: int) -> Dataset:
     """Eight numbers of few values and a sensitive one, as a matrix."""
     rng = np.random.default_rng([seed, 4])
-    x = np.column_stack([*(rng.integers(steps, size=n) for steps in STEPS), rng.integers(4, size=n)])
+    x = np.column_stack(
+        [*(rng.integers(steps, size=n) for steps in STEPS), rng.integers(4, size=n)]
+    )
     return Dataset.of_matrix(x.astype(float), (*(f"q{p}" for p in range(len(STEPS))), "s"))
 
 
@@ -126,7 +128,7 @@ def token(caller: str) -> bytes:
     return blake2b(caller.encode(), digest_size=16).digest()
 
 
-# What callers ask ---------------------------------------------------------------------------------
+# What callers ask -------------------------------------------------------------------------------
 
 
 def swept(people: Dataset, column: str, values: Sequence[Any]) -> Dataset:

@@ -47,7 +47,9 @@ def optimizer(n: int = 300) -> Dataset:
 
 
 def test_each_alert_has_its_callers_name_in_the_order_of_the_trace() -> None:
-    told = found(session("ann", sweep()), session("bob", clinic(60, 4)), session("cy", sweep(20, 9)))
+    told = found(
+        session("ann", sweep()), session("bob", clinic(60, 4)), session("cy", sweep(20, 9))
+    )
     names = [name for name, _ in told.alerts]
     assert list(dict.fromkeys(names)) == ["ann", "cy"]
     assert {alert.caller for name, alert in told.alerts if name == "cy"} == {token("cy")}
@@ -141,7 +143,7 @@ def test_confidence_that_was_not_always_recorded_is_no_error() -> None:
     assert found(session("ann", clinic(60, 42), confidence=told)).alerts == []
 
 
-# Times and places ---------------------------------------------------------------------------------
+# Times and places -------------------------------------------------------------------------------
 
 TIGHT = Monitor(rows_per_hour=20, rows_per_second=3.0, networks_per_day=3)
 
@@ -174,7 +176,7 @@ def test_times_out_of_order_are_no_error() -> None:
     assert swept_back.alerts
 
 
-# Across callers -------------------------------------------------------------------------------------
+# Across callers ---------------------------------------------------------------------------------
 
 
 def test_accounts_that_complete_each_other_are_told_one_by_one() -> None:

@@ -154,5 +154,3 @@ def test_a_damaged_file_is_refused(kept: Path, tmp_path: Path, data: st.DataObje
     path.write_bytes(damaged)
     with pytest.raises(ConfigError, match="cannot be read"):
         load_reference(path, world("clinic").reference.axes.columns, [["gene"]])
-
-

@@ -43,7 +43,7 @@ def columns(rows: Dataset) -> Dataset:
     return Dataset({name: np.array(rows[name]) for name in rows.names})
 
 
-# Same row, same point ------------------------------------------------------------------------------
+# Same row, same point ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["float64", "float32", "int64"])
@@ -113,7 +113,7 @@ def test_a_constant_column_is_no_distance() -> None:
     assert (points[:, 2] == FAR).all()
 
 
-# Text -----------------------------------------------------------------------------------------------
+# Text -------------------------------------------------------------------------------------------
 
 
 def town(*cells: str | None) -> Dataset:
@@ -160,7 +160,7 @@ def test_a_word_among_numbers_is_a_missing_number() -> None:
     assert points[1, 0] == placed(fitted(honest), honest)[30, 0]
 
 
-# Sensitive numbers ------------------------------------------------------------------------------------
+# Sensitive numbers ------------------------------------------------------------------------------
 
 
 def test_of_a_sensitive_number_the_bin_counts() -> None:
@@ -188,7 +188,7 @@ def test_many_bins_are_all_told_apart() -> None:
     assert (points < FAR).all(), "a bin is no missing cell"
 
 
-# Columns of few values ----------------------------------------------------------------------------
+# Columns of few values --------------------------------------------------------------------------
 
 
 def test_half_a_step_of_a_column_of_few_values_is_no_distance() -> None:
@@ -218,7 +218,7 @@ def test_values_that_nobody_honest_has_are_told() -> None:
     assert found == ["q3", "q5"]
 
 
-# Wide rows --------------------------------------------------------------------------------------------
+# Wide rows --------------------------------------------------------------------------------------
 
 
 def test_wide_rows_are_projected_to_units_of_people() -> None:
@@ -227,12 +227,12 @@ def test_wide_rows_are_projected_to_units_of_people() -> None:
     assert points.shape == (1_000, PROJECTED)
     assert axes.dimensions == PROJECTED
     spread = points.std(axis=0)
-    assert 0.8 < spread.min()
+    assert spread.min() > 0.8
     assert spread.max() < 1.25
     assert fitted(wide(100, 1, WIDE)).project is None
 
 
-# Edits -------------------------------------------------------------------------------------------------
+# Edits ------------------------------------------------------------------------------------------
 
 
 def test_an_edit_changes_one_column_or_two_by_more_than_a_trifle() -> None:
@@ -243,7 +243,7 @@ def test_an_edit_changes_one_column_or_two_by_more_than_a_trifle() -> None:
     assert edited(gaps).tolist() == [False, True, True, False, False]
 
 
-# The manifold --------------------------------------------------------------------------------------
+# The manifold -----------------------------------------------------------------------------------
 
 
 def inside(numbers: Floats, fresh: Floats) -> NDArray[np.bool_]:

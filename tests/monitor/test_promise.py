@@ -124,7 +124,7 @@ def test_a_long_honest_past_leaves_an_alarm_within_reach() -> None:
     """A key that was honest for 100,000 queries and is then stolen: the wealth has a floor, and
     the e-detector, which begins anew at every query, has forgotten it all."""
     bets = shown([(False, 0.01)] * 100_000)
-    assert 0 < min(bets.wealth)
+    assert min(bets.wealth) > 0
     for _ in range(300):
         bets.bet(True, 0.01)
     assert bets.lately > 1e6
@@ -169,8 +169,9 @@ def test_how_many_sessions_are_missing(n: int, missing: int) -> None:
     if missing:
         assert f"{missing} honest sessions are missing" in found.promise
     else:
-        assert f"on average over calibrations at most 1 % of exchangeable honest sessions ({n} " in (
-            found.promise
+        assert (
+            f"on average over calibrations at most 1 % of exchangeable honest sessions ({n} "
+            in (found.promise)
         )
 
 

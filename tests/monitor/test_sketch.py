@@ -80,5 +80,3 @@ def test_a_column_name_is_part_of_the_record() -> None:
     row = Dataset({"a": np.array([1.0]), "b": np.array([1.0])})
     pairs = event(Sketcher(KEY, ("a", "b"), [["a"], ["b"]]), row)
     assert pairs.records("a")[0][0] != pairs.records("b")[0][0]
-
-

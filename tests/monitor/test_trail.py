@@ -23,7 +23,9 @@ from .asking import GENES, ROLE, World, clinic, survey, swept, token, world
 KIB = 1024
 
 
-def sights(made: World, rows: Dataset, confidence: np.ndarray[Any, Any] | None = None) -> list[Sight]:
+def sights(
+    made: World, rows: Dataset, confidence: np.ndarray[Any, Any] | None = None
+) -> list[Sight]:
     """How each row relates to those before it."""
     trail, reference = Trail(Measure.of(made.reference)), made.reference
     points, gaps = reference.axes(rows)
@@ -120,7 +122,7 @@ def test_events_that_come_twice_change_no_evidence(name: str) -> None:
     assert two.queries == 3 * one.queries
 
 
-# Odd rows -----------------------------------------------------------------------------------------
+# Odd rows ---------------------------------------------------------------------------------------
 
 
 def gone(rows: Dataset, *names: str) -> Dataset:
@@ -187,7 +189,7 @@ def test_asked_at_once_or_one_by_one_is_seen_alike() -> None:
     assert [d.evidence for d in one.all] == pytest.approx([d.evidence for d in two.all])
 
 
-# Size ---------------------------------------------------------------------------------------------
+# Size -------------------------------------------------------------------------------------------
 
 SHARED = (Monitor, Reference, Measure, Axes, type, Watch)
 

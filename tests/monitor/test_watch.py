@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -46,18 +48,18 @@ def optimizer(n: int = 200) -> Dataset:
     return rows
 
 
-# What is watched ----------------------------------------------------------------------------------
+# What is watched --------------------------------------------------------------------------------
 
 
 def test_sensitive_columns_and_those_averaged_over_are_watched() -> None:
     schema = Schema.of(["a", "b", "c", "y"], {"y": "label", "b": "sensitive"}, {})
-    roles = [Contract(output="label"), Contract(output="label", marginalize=["c"])]
+    roles = [Contract(output="label"), Contract(output="label", marginalize=("c",))]
     assert watched(schema.inputs, schema, roles) == [["b"], ["c"]]
     assert watched(schema.inputs, schema, roles[:1]) == [["b"]]
     assert watched(["a"], schema, roles) == []
 
 
-# Alerts -------------------------------------------------------------------------------------------
+# Alerts -----------------------------------------------------------------------------------------
 
 
 def test_an_alert_says_who_when_where_and_how_sure() -> None:
@@ -94,7 +96,7 @@ def test_each_further_alert_needs_ten_times_the_evidence() -> None:
     for promise in {one.promise for one in found}:
         sizes = [one.evidence["evidence"] for one in found if one.promise == promise]
         assert len(sizes) >= 2
-        assert all(later >= 10 * sooner for sooner, later in zip(sizes, sizes[1:], strict=False))
+        assert all(later >= 10 * sooner for sooner, later in pairwise(sizes))
     assert len(found) < 15, "800 queries of an attack are no 800 alerts"
 
 
@@ -158,7 +160,7 @@ def test_nobody_and_nothing_is_no_caller() -> None:
     assert not watch.callers
 
 
-# Sessions ----------------------------------------------------------------------------------------
+# Sessions ---------------------------------------------------------------------------------------
 
 
 def test_session_detectors_are_silent_until_they_are_calibrated() -> None:
@@ -238,7 +240,7 @@ def test_a_clock_that_jumps_back_is_no_error(back: float) -> None:
     assert made.ask(watch, sweep(), at=NOON - back)
 
 
-# Many callers --------------------------------------------------------------------------------------
+# Many callers -----------------------------------------------------------------------------------
 
 
 def test_memory_stays_flat_however_many_callers_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -290,7 +292,7 @@ def test_an_idle_callers_evidence_is_saved_once() -> None:
     assert watch.gained(NOON + 2 * module.IDLE) == []
 
 
-# Saving -----------------------------------------------------------------------------------------------
+# Saving -----------------------------------------------------------------------------------------
 
 
 def test_what_could_not_be_saved_comes_with_the_next() -> None:

@@ -1,4 +1,4 @@
-"""Laws of the watch: however queries are spread over replicas, nothing is lost and nothing doubled."""
+"""Laws of the watch: however queries are spread over replicas, none is lost and none doubled."""
 
 from __future__ import annotations
 
@@ -73,7 +73,9 @@ def plain() -> Watch:
 
 @LAWS
 @given(DEEDS)
-def test_replicas_know_together_what_one_watch_would(deeds: list[tuple[str, int, int, int]]) -> None:
+def test_replicas_know_together_what_one_watch_would(
+    deeds: list[tuple[str, int, int, int]],
+) -> None:
     """Queries, rounds, looks, a store that goes and comes, callers who fall silent: in the end
     the store has every caller's queries and evidence once."""
     store = MemoryStore()

@@ -29,7 +29,7 @@ from reticent.target import Target
 from reticent.targets.contracted import behind
 
 BARE = "bare"
-MOST = 50  # callers in the table
+MOST, LONGEST = 50, 64  # callers in the table, letters of a name
 BLIND = (
     "one query per record; an inversion network trained on ordinary records; single membership "
     "probes; 98 % cover traffic"
@@ -169,18 +169,18 @@ def _table(alerts: Sequence[tuple[str, Alert]]) -> object:
         first.setdefault(name, alert)
     times = Counter(name for name, _ in alerts)
     for name, alert in list(first.items())[:MOST]:
-        words = (name, str(alert.query), alert.detector, str(times[name]), alert.reason,
-                 alert.promise)  # fmt: skip
-        table.add_row(*(Text(_printable(word)) for word in words))
+        words = (_printable(name), str(alert.query), alert.detector, str(times[name]),
+                 alert.reason, alert.promise)  # fmt: skip
+        table.add_row(*map(Text, words))
     if len(first) > MOST:
         table.add_row(Text(f"and {len(first) - MOST} more: see --json"))
     return table
 
 
-def _printable(text: str) -> str:
+def _printable(name: str) -> str:
     """A caller may be named anything: no control character reaches the terminal."""
-    shown = "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
-    return shown if len(shown) <= 64 or " " in shown else f"{shown[:61]}..."
+    shown = "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in name)
+    return shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 3]}..."
 
 
 def _notes(

@@ -237,7 +237,7 @@ class Index:
         known = values.get(value)
         if not own:
             self.alone(who, column, at)
-        elif len(own) == 1 and own[0] is not known:
+        elif len(own) == 1 and own[0] is not known and own[0].shared != OWN:
             account = self.of(who)
             account.revisits += 1
             account.late += at - own[0].at >= REST

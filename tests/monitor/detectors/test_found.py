@@ -30,10 +30,16 @@ from reticent.target import Answer
 
 VALUES: dict[str, tuple[Any, ...]] = {"clinic": GENES, "survey": (0.0, 1.0, 2.0, 3.0)}
 NAMES = ("clinic", "survey")
-TABLES: dict[str, Callable[[int, int], Dataset]] = {"clinic": clinic, "survey": survey, "wide": wide}
+TABLES: dict[str, Callable[[int, int], Dataset]] = {
+    "clinic": clinic,
+    "survey": survey,
+    "wide": wide,
+}
 
 
-def evidence(name: str, rows: Dataset, answer: Answer | None = None, **settings: Any) -> dict[str, float]:
+def evidence(
+    name: str, rows: Dataset, answer: Answer | None = None, **settings: Any
+) -> dict[str, float]:
     """What each detector makes of one caller who asked these rows, in units of what is enough.
 
     For contract promises that is 1 / alpha.
@@ -92,7 +98,7 @@ def visits(name: str, n: int = 60, times: int = 4) -> Dataset:
     return moved.replaced(second, (rows[second] + np.arange(len(rows)) % 3) % 6)
 
 
-# Honest callers ----------------------------------------------------------------------------------
+# Honest callers ---------------------------------------------------------------------------------
 
 HONEST: dict[str, Callable[[str], Dataset]] = {
     "people once each": lambda name: TABLES[name](400, 20),
@@ -124,7 +130,7 @@ def test_another_subgroup_alarms_no_detector() -> None:
     assert silent("clinic", people.take(np.flatnonzero(people["m0"] > 5)))
 
 
-# Attacks -----------------------------------------------------------------------------------------
+# Attacks ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", NAMES)
