@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -132,8 +132,8 @@ def measure() -> Table:
 
 def grounds() -> Iterable[Ground]:
     """The tables, one after the other; one that is missing is named and left out."""
-    surveys = [partial(table, people) for people in (AFFAIRS, ADULT, GSS)]
-    for make in (*surveys, measurements, digits):
+    made: list[Callable[[], Ground]] = [partial(table, one) for one in (AFFAIRS, ADULT, GSS)]
+    for make in (*made, measurements, digits):
         try:
             yield make()
         except CannotRunError as lack:

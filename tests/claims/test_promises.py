@@ -153,13 +153,13 @@ def own_scales(peaks: NDArray[np.float64]) -> tuple[Sequence[float], float]:
 
 
 def too_often(sessions: Sessions, threshold: Threshold, n: int) -> bool:
-    """Whether false alarms are more frequent than 1 % on average over 1,500 calibrations.
+    """Whether false alarms are more frequent than 1 % on average over 1,000 calibrations.
 
     Each is tried on 300 fresh sessions. Statistic: the mean share that is alarmed; critical
     value: .01 and 4.75 standard errors over the calibrations (one in a million).
     """
     rng, found = np.random.default_rng([n, 5]), []
-    for _ in range(1_500):
+    for _ in range(1_000):
         scales, enough = threshold(sessions(rng, n))
         fresh = sessions(rng, 300)
         found.append(float(((fresh / np.array(scales)).max(axis=1) > enough).mean()))

@@ -227,7 +227,15 @@ def test_declared_limits(quick: Desk) -> None:
 
 # Odd callers and cells --------------------------------------------------------------------------
 
-ODD = ["\x1b[31mred\x1b[0m\x07", "new\nline", "<script>", "x" * 10_000, "a b " * 2_500, " ", "\u202eabc"]
+ODD = [
+    "\x1b[31mred\x1b[0m\x07",
+    "new\nline",
+    "<script>",
+    "x" * 10_000,
+    "a b " * 2_500,
+    " ",
+    "\u202eabc",
+]
 
 
 @pytest.mark.parametrize("name", ODD, ids=range(len(ODD)))

@@ -33,8 +33,8 @@ def same(one: Any, other: Any) -> bool:
     if is_dataclass(one):
         return all(same(getattr(one, f.name), getattr(other, f.name)) for f in fields(one))
     if isinstance(one, np.ndarray):
-        return one.dtype == other.dtype and one.shape == other.shape and (
-            one.tobytes() == other.tobytes())  # fmt: skip
+        kinds = (one.dtype, one.shape) == (other.dtype, other.shape)
+        return bool(kinds and one.tobytes() == other.tobytes())
     if isinstance(one, list | tuple):
         pairs = zip(one, other, strict=True)
         return len(one) == len(other) and all(same(a, b) for a, b in pairs)
