@@ -137,7 +137,7 @@ def test_a_caller_goes_on_where_they_were() -> None:
     assert resumed((1.0, 2.0)).contract == 1, "of another version: begun anew"
 
 
-@pytest.mark.parametrize("share", [0.2, 0.9, 0.999])
+@pytest.mark.parametrize("share", [0.5, 0.9, 0.999])
 def test_whoever_rests_just_below_the_alarm_needs_no_more_afterwards(share: float) -> None:
     """Else an attacker would rest whenever it is nearly enough, for ever."""
     made, rows = world("clinic"), swept(clinic(30, 3), "gene", GENES)
@@ -145,8 +145,7 @@ def test_whoever_rests_just_below_the_alarm_needs_no_more_afterwards(share: floa
     watch = made.watch()
     watch.known = lambda _: (wealth,) * 16
     alerts = made.ask(watch, rows)
-    assert alerts
-    assert alerts[0].query < 12
+    assert alerts[0].query == 1, "the first person's second value is enough"
 
 
 def test_whoever_was_alarmed_is_not_alarmed_anew_by_a_restart() -> None:

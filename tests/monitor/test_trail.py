@@ -58,6 +58,8 @@ def test_a_record_is_remembered_beyond_the_window_of_points() -> None:
     between = clinic(RECORDS - 2, 4)
     first, last = rows_of(rows, 0), rows_of(rows, 1)
     assert sights(world("clinic"), stack(first, between, last))[-1].exact == 2
+    again = sights(world("clinic"), stack(first, between, first))[-1]
+    assert (again.repeat, again.exact) == (True, 0)
     more = clinic(RECORDS, 4)
     assert sights(world("clinic"), stack(first, more, last))[-1].exact == 1
 

@@ -310,6 +310,17 @@ def test_what_could_not_be_saved_comes_with_the_next() -> None:
     assert whole.evidence == pytest.approx(expected.evidence)
 
 
+def test_what_could_not_be_saved_of_a_caller_who_went_silent_comes_too() -> None:
+    made = world("clinic")
+    watch = made.watch()
+    made.ask(watch, sweep(8), at_once=True)
+    watch.lost(watch.gained(NOON))
+    made.ask(watch, sweep(3, 9), at_once=True)
+    (gain,) = watch.gained(NOON + module.IDLE + 1)
+    assert not watch.callers
+    assert gain.queries == 44
+
+
 def test_lost_twice_is_lost_once() -> None:
     made = world("clinic")
     watch = made.watch()

@@ -8,7 +8,6 @@ from typing import get_args
 
 import pytest
 
-import reticent
 from monitor.asking import GENES, ROLE, clinic, swept, token, world
 from reticent.dataset import stack
 from reticent.monitor import detectors
@@ -19,7 +18,7 @@ from reticent.monitor.settings import Monitor
 from reticent.monitor.trail import Sight
 
 FOLDER = Path(detectors.__file__).parent
-PAGE = Path(reticent.__file__).parents[2] / "docs" / "explanation" / "detection.md"
+PAGE = Path(__file__).parents[3] / "docs" / "explanation" / "detection.md"
 EVERY = Monitor(rows_per_hour=100, rows_per_second=5.0, networks_per_day=2)
 
 
