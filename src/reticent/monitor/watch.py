@@ -5,8 +5,7 @@ from __future__ import annotations
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-
-import numpy as np
+from math import isnan
 
 from reticent.contract import Contract
 from reticent.dataset import Dataset
@@ -272,7 +271,7 @@ def _told(answer: Answer | None, n: int) -> tuple[Sequence[float], Sequence[bool
         return [0.0] * n, [False] * n
     confident: Sequence[float] = [0.0] * n
     if answer.scores is not None:
-        confident = np.nan_to_num(answer.scores.max(axis=1), nan=0.0).tolist()
+        confident = [0.0 if isnan(one) else one for one in answer.scores.max(axis=1).tolist()]
     refused: Sequence[bool] = [False] * n
     if answer.answered is not None:
         refused = (~answer.answered).tolist()
