@@ -187,7 +187,9 @@ def test_a_session_alert_names_the_detector_that_is_over_its_own_scale() -> None
     top = max(peaks, key=lambda name: peaks[name])
     other = sorted(name for name in peaks if name != top and peaks[name] > 0)
     watch = made.watch()
-    scales = tuple(1e6 if name == top else 0.001 for name in watch.names(ROLE))
+    scales = tuple(
+        1e6 if name == top else max(peaks[name] / 1.5, 0.001) for name in watch.names(ROLE)
+    )
     watch.sessions[ROLE] = Calibrated(scales, 1.0, "a promise", 299)
     found = made.ask(watch, optimizer())
     assert other

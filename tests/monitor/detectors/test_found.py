@@ -98,6 +98,16 @@ def visits(name: str, n: int = 60, times: int = 4) -> Dataset:
     return moved.replaced(second, (rows[second] + np.arange(len(rows)) % 3) % 6)
 
 
+def visits_of(moved: float, corrected: bool) -> Dataset:
+    """Forty patients, five visits each; of every third the gene was found out at the last one."""
+    people = clinic(40, 24)
+    rows = people.take(np.tile(np.arange(40), 5))
+    rows = jittered(rows, numbers_of(rows), moved, rng())
+    late = corrected & (np.arange(200) >= 160) & (np.arange(200) % 3 == 0)
+    other = np.array([GENES[GENES.index(one) - 1] for one in rows["gene"]], dtype=object)
+    return rows.replaced("gene", np.where(late, other, rows["gene"]))
+
+
 # Honest callers ---------------------------------------------------------------------------------
 
 HONEST: dict[str, Callable[[str], Dataset]] = {
@@ -172,9 +182,10 @@ def test_jitter_is_found_and_follow_up_visits_are_not(by: float) -> None:
     assert found["jitter"] > 1
     assert found["coverage"] > 1
     assert found["sweep"] < 1  # no record came back exactly
-    later = evidence("clinic", visits("clinic"))
-    assert later["jitter"] < 1
-    assert later["coverage"] < 1
+    for moved, corrected in ((0.4, False), (0.03, False), (0.03, True)):
+        later = evidence("clinic", visits_of(moved, corrected))
+        assert later["jitter"] < 1
+        assert later["coverage"] < 1
 
 
 def test_jitter_within_a_step_of_few_values_is_found() -> None:
@@ -219,8 +230,11 @@ def test_refusals_are_found_and_a_bad_batch_is_not(share: float) -> None:
     people = clinic(200, 31)
     probing = rng().random(200) < share
     assert evidence("clinic", people, refused(probing))["refusals"] > 1
-    for honest in (np.arange(200) % 10 < 3, np.arange(200) < 4):
-        assert evidence("clinic", people, refused(honest))["refusals"] < 1
+    usual = np.arange(200) % 10 < 3
+    assert evidence("clinic", people, refused(usual))["refusals"] < 1
+    batch = people.take(slice(0, 5)), refused(np.ones(5, dtype=bool))
+    assert evidence("clinic", *batch, burst=4)["refusals"] < 1
+    assert evidence("clinic", *batch, burst=0)["refusals"] > 1
     same = clinic(1, 31).take(np.zeros(200, dtype=int))
     assert evidence("clinic", same, refused(np.ones(200, dtype=bool)))["refusals"] < 1
 
