@@ -79,9 +79,9 @@ def command(
     plan = load_project(project)
     contract = None if role is None else views(plan, role)[role]
     with progress(quiet):
-        target, schema = _model(plan, role, contract, trust_pickle)
-    sessions = read_trace(trace, schema.inputs)
-    calm = [] if honest is None else read_trace(honest, schema.inputs)
+        target, schema, words = _model(plan, role, contract, trust_pickle)
+    sessions = read_trace(trace, schema.inputs, words)
+    calm = [] if honest is None else read_trace(honest, schema.inputs, words)
     with progress(quiet) as tell:
         found = _detected(plan, schema, contract, role or BARE, sessions, calm, target, alpha, tell)
     _tell(found, sessions, calm, target, as_json, quiet)
@@ -90,19 +90,21 @@ def command(
 
 def _model(
     plan: Project, role: str | None, contract: Contract | None, trust_pickle: str | None
-) -> tuple[Target | None, Schema]:
-    """The model as the role sees it, if there is one to ask, and its columns."""
+) -> tuple[Target | None, Schema, list[str] | None]:
+    """The model as the role sees it, if there is one to ask, its columns, and those of text."""
     tables = plan.tables
     if tables.model.answers is not None or (contract is not None and contract.output == "none"):
         members = read_people(plan.path(tables.data.members))
         schema = Schema.of(members.names, tables.columns, tables.domains, tables.data.person)
-        return None, schema
+        return None, schema, None
     made, schema = load_served(plan, trust_pickle)
+    kinds = zip(made.card.columns, made.card.kinds, strict=True)
+    words = [name for name, kind in kinds if kind == "text"]
     if contract is None:
-        return made.target, schema
+        return made.target, schema, words
     key = noise_key(plan) or subkey(b"detect", "noise")
     gate = gates_of(plan, schema).get(role or "")
-    return behind(made.target, contract, schema, key=key, gate=gate), schema
+    return behind(made.target, contract, schema, key=key, gate=gate), schema, words
 
 
 def _detected(

@@ -6,6 +6,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,8 +116,7 @@ class Axes:
         # What nobody honest wrote still has to be one and the same point each time.
         cells = [folded(cell) for cell in column.tolist()]
         places = [
-            np.nan if absent(cell) else levels.get(cell, len(levels) + hash(cell) % 9)
-            for cell in cells
+            np.nan if absent(cell) else levels.get(cell, _other(cell, levels)) for cell in cells
         ]
         return APART * np.array(places, dtype=float)
 
@@ -169,6 +169,10 @@ def fit_axes(
     none = np.zeros(PROJECTED, dtype=np.float32)
     project = _projection(axes(honest)[0], rng)
     return Axes(tuple(columns), center, scale, none, few[:0], values[:0], {}, levels, project)
+
+
+def _other(cell: object, levels: Mapping[object, int]) -> int:
+    return len(levels) + crc32(str(cell).encode()) % 9
 
 
 def folded(cell: object) -> object:

@@ -228,7 +228,9 @@ class Watch:
                 return _alert(memory, query, event, top.name, top.reason(), session.promise,
                               top.evidence)  # fmt: skip
         for limit in memory.limits:
-            if limit.evidence >= raised.get(limit.name, 1.0):
+            if limit.evidence < 1.0:
+                raised.pop(limit.name, None)  # a new hour, or day
+            elif limit.evidence >= raised.get(limit.name, 1.0):
                 raised[limit.name] = limit.evidence * TWICE
                 return _alert(memory, query, event, limit.name, limit.reason(), LIMIT,
                               limit.evidence)  # fmt: skip
