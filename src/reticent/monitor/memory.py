@@ -28,6 +28,7 @@ from reticent.monitor.standing import Standing
 from reticent.monitor.trail import Measure, Trail
 
 STEP = 10.0  # the second alert about a caller needs at least so many times the evidence
+LOOK = 64  # queries after which bets are looked at in any case
 STAKES = 4  # of each detector that bets
 BETTING = ("sweep", "coverage", "jitter", "refusals")  # the order in which evidence is kept
 DAY = 86_400.0
@@ -127,7 +128,7 @@ class Memory:
     """
 
     __slots__ = (
-        "_counted", "_saved", "all", "bets", "day", "last", "limits", "queries", "raised",
+        "_counted", "_saved", "_seen", "all", "bets", "day", "last", "limits", "queries", "raised",
         "refused", "score", "sessions", "trail",
     )  # fmt: skip
 
@@ -152,13 +153,22 @@ class Memory:
             self.bets.append(Refusals(rules.refusals, settings.burst))
         self.limits = _limits(settings)
         self.all: list[Detector] = [*self.bets, *self.sessions, *self.limits]
-        self._counted = (0, 0)
+        self._counted, self._seen = (0, 0), -1
         self._saved = (0.0,) * (STAKES * len(BETTING))
         if len(evidence) == len(self._saved):
             self._set(evidence)
             self._saved = self._logs()
             if (earlier := self.contract * settings.alpha) >= 1.0:
                 self.raised = {"contract": harder(earlier)}
+
+    @property
+    def due(self) -> bool:
+        """Whether the bets are to be looked at: after a hit, and once in a while without one."""
+        hits = sum([one.bets.hits for one in self.bets])
+        if hits == self._seen and self.queries % LOOK:
+            return False
+        self._seen = hits
+        return True
 
     @property
     def contract(self) -> float:
@@ -208,6 +218,7 @@ class Memory:
         """Go on from what all replicas know together, and what was bet here meanwhile."""
         since = [a - b for a, b in zip(self._logs(), self._saved, strict=True)]
         self._set([a + b for a, b in zip(evidence, since, strict=True)])
+        self._seen = -1
         self._saved = tuple(a - b for a, b in zip(self._logs(), since, strict=True))
 
     def _logs(self) -> tuple[float, ...]:

@@ -77,13 +77,12 @@ class Axes:
                 APART * bisect_left(rising, cell) if not math.isnan(cell) else np.nan
                 for cell in matrix[:, place].tolist()
             ]
-        np.maximum(placed, -FAR, out=placed)
-        np.minimum(placed, FAR, out=placed)
+        gaps = not (placed.max() < FAR and placed.min() > -FAR)  # false of what is missing, too
+        if gaps:
+            np.clip(placed, -FAR, FAR, out=placed)
+            placed[np.isnan(placed)] = FAR if self.project is None else 0.0
         if placed.dtype != np.float32:
             placed = placed.astype(np.float32)
-        gaps = not math.isfinite(placed.sum())  # quicker than to look at each
-        if gaps:
-            placed[np.isnan(placed)] = FAR if self.project is None else 0.0
         if self.project is not None:
             placed = np.asarray(placed @ self.project)
         return placed, gaps

@@ -36,38 +36,72 @@ class Bets:
 
     Attributes
     ----------
-    stakes : shares of hits that are bet on. wealth, since : one number for each of them.
-    value : the e-value, their mean wealth. lately : the e-detector's value, the mean sum.
+    stakes : shares of hits that are bet on. hits : so far.
     """
 
-    __slots__ = ("lately", "since", "stakes", "value", "wealth")
+    __slots__ = ("_allowed", "_misses", "_since", "_wealth", "hits", "stakes")
 
     def __init__(self, stakes: tuple[float, ...]) -> None:
         self.stakes = stakes
-        self.wealth = [1.0] * len(stakes)
-        self.since = [0.0] * len(stakes)
-        self.value = sum(self.wealth) / len(stakes)
-        self.lately = 0.0
+        self._wealth = [1.0] * len(stakes)
+        self._since = [0.0] * len(stakes)
+        self._misses = self._allowed = self.hits = 0
 
     def resume(self, wealth: Sequence[float]) -> None:
         """Go on with the wealth from earlier bets."""
-        self.wealth[:] = [min(MOST, max(LEAST, each)) for each in wealth]
-        self.value = sum(self.wealth) / len(self.wealth)
+        self._settle()
+        self._wealth[:] = [min(MOST, max(LEAST, each)) for each in wealth]
 
     def bet(self, hit: bool, allowed: float) -> None:
         """Bet on one query; ``allowed`` may depend on the past only."""
-        wealth, since = self.wealth, self.since
-        total = lately = 0.0
-        for place, factor in enumerate(_factors(self.stakes, hit, math.ceil(allowed * FINE))):
-            grown = wealth[place] * factor
-            if not LEAST < grown < MOST:
-                grown = min(MOST, max(LEAST, grown))
-            summed = (since[place] + 1.0) * factor
-            summed = summed if summed < MOST else MOST
-            wealth[place], since[place] = grown, summed
-            total += grown
-            lately += summed
-        self.value, self.lately = total / len(wealth), lately / len(wealth)
+        steps = math.ceil(allowed * FINE)
+        if hit:
+            self._settle()
+            self.hits += 1
+            self._multiply(_factors(self.stakes, True, steps), 1)
+        elif steps == self._allowed:
+            self._misses += 1  # alike: they are settled together
+        else:
+            self._settle()
+            self._allowed, self._misses = steps, 1
+
+    @property
+    def wealth(self) -> list[float]:
+        """The wealth of each stake."""
+        self._settle()
+        return list(self._wealth)
+
+    @property
+    def since(self) -> list[float]:
+        """The sum of each stake."""
+        self._settle()
+        return list(self._since)
+
+    @property
+    def value(self) -> float:
+        """The e-value: the mean wealth."""
+        self._settle()
+        return sum(self._wealth) / len(self._wealth)
+
+    @property
+    def lately(self) -> float:
+        """The e-detector's value: the mean sum."""
+        self._settle()
+        return sum(self._since) / len(self._since)
+
+    def _settle(self) -> None:
+        if self._misses:
+            times, self._misses = self._misses, 0
+            self._multiply(_factors(self.stakes, False, self._allowed), times)
+
+    def _multiply(self, factors: tuple[float, ...], times: int) -> None:
+        """Apply the same outcome so many times; the sums grow as a geometric series."""
+        wealth, since = self._wealth, self._since
+        for place, factor in enumerate(factors):
+            power = factor**times
+            added = times if factor == 1.0 else factor * (power - 1.0) / (factor - 1.0)
+            wealth[place] = min(MOST, max(LEAST, wealth[place] * power))
+            since[place] = min(MOST, since[place] * power + added)
 
 
 @cache

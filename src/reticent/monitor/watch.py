@@ -211,10 +211,11 @@ class Watch:
         for one in memory.all:
             one.observe(query)
         own, raised = self.settings, memory.raised
-        contract, lately = memory.contract * own.alpha, memory.lately / own.run_length
-        memory.score = max(memory.score, contract)
-        if contract >= raised.get("contract", 1.0) or lately >= raised.get("lately", 1.0):
-            return self._contract(memory, query, event, contract, lately)
+        if memory.due:
+            contract, lately = memory.contract * own.alpha, memory.lately / own.run_length
+            memory.score = max(memory.score, contract)
+            if contract >= raised.get("contract", 1.0) or lately >= raised.get("lately", 1.0):
+                return self._contract(memory, query, event, contract, lately)
         session = self.sessions.get(event.role)
         if session is not None and memory.sessions:
             found = memory.session(session.scales) / session.threshold
