@@ -156,7 +156,8 @@ def test_keys_live_and_die_on_all_workers(site: Site) -> None:
         made = site.run("keys", "rotate", "reticent.toml", key.split("_")[1])
         new, done = made.stdout.strip(), time.monotonic()
         eventually(lambda: gateway.ask(key).status == 401, 1)
-        assert gateway.ask(new).status in (200, 401)  # within a second everywhere
+        # Within a second everywhere; what was asked with the old key meanwhile is spent as well.
+        assert gateway.ask(new).status in (200, 401, 429)
         eventually(lambda: time.monotonic() > done + 1)
         assert {gateway.ask(key).status for _ in range(8)} == {401}
         told = [gateway.ask(new).status for _ in range(8)]
