@@ -192,16 +192,22 @@ class Memory:
         """The largest that each session detector's evidence has been."""
         return [one.peak for one in self.sessions]
 
+    @property
+    def calm(self) -> list[float] | None:
+        """The peaks of a caller who was never alarmed; None: they were, or never asked."""
+        return self.peaks if self.queries and not self.raised else None
+
     def ended(self, now: float) -> list[float] | None:
-        """The peaks of a session, a day of the caller's, that is over; the next one begins."""
+        """The peaks of a calm session, a day of the caller's, that is over; the next one begins."""
         day = int(now // DAY)
         if self.day < 0 or day <= self.day:
             self.day = max(self.day, day)
             return None
-        self.day, peaks = day, self.peaks
+        self.day, peaks = day, self.calm
         for one in self.sessions:
             one.drift.begin()
-        return peaks if any(peaks) or self.queries else None
+        self.raised.pop("session", None)  # the promise is made for each session anew
+        return peaks
 
     def gained(self, principal: bytes, role: str) -> Gain | None:
         """What has changed since this was asked last; None: nothing that matters."""

@@ -164,7 +164,7 @@ class Watch:
         return found
 
     def _leave(self, key: tuple[bytes, str], memory: Memory) -> None:
-        self._close(key, memory, memory.peaks if memory.queries else None)
+        self._close(key, memory, memory.calm)
         gain = memory.gained(*key)
         if gain is not None:
             self._keep(gain)
@@ -177,8 +177,8 @@ class Watch:
             self._left[key] = gain
 
     def _close(self, key: tuple[bytes, str], memory: Memory, peaks: list[float] | None) -> None:
-        """Take the session of a caller who was never alarmed for an honest one."""
-        if peaks is not None and not memory.raised and len(self._over) < CROWDED:
+        """Take a calm session for an honest one."""
+        if peaks is not None and len(self._over) < CROWDED:
             names = [one.name for one in memory.sessions]
             self._over.append((key[1], key[0], dict(zip(names, peaks, strict=True))))
 

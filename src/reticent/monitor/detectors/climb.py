@@ -5,15 +5,13 @@ from __future__ import annotations
 import math
 from typing import ClassVar
 
-from reticent.monitor.detectors.detector import Promise, Query
-from reticent.monitor.promise import Drift
+from reticent.monitor.detectors.detector import Drifting, Query
 
 SUSPICIOUS = 0.3  # share of steps that set a record
 FEWEST = 2  # rows about the same person before it
-ENOUGH = 10.0  # nats
 
 
-class Climb:
+class Climb(Drifting):
     """Evidence that rows about one person set records of confidence more often than by chance.
 
     Of k + 1 rows in no particular order the last is the most confident with probability at most
@@ -21,16 +19,11 @@ class Climb:
     """
 
     name: ClassVar[str] = "climb"
-    promise: ClassVar[Promise] = "session"
     source: ClassVar[str] = "records in exchangeable sequences (Renyi 1962)"
     sees: ClassVar[str] = "hill climbing on a score"
     blind: ClassVar[str] = "roles that see labels only; strategies that rarely improve"
 
-    __slots__ = ("drift", "hits", "rows")
-
-    def __init__(self) -> None:
-        self.drift = Drift()
-        self.hits = self.rows = 0
+    __slots__ = ()
 
     def observe(self, query: Query) -> None:
         """Add one row about a person asked several times before."""
@@ -39,20 +32,8 @@ class Climb:
             return
         usual = 1.0 / (sight.around + 1)
         suspicious = max(SUSPICIOUS, usual)
-        self.rows += 1
-        self.hits += sight.climbs
         hit, miss = suspicious / usual, (1 - suspicious) / (1 - usual)
-        self.drift.add(math.log(hit if sight.climbs else miss))
-
-    @property
-    def evidence(self) -> float:
-        """In units of what is enough."""
-        return self.drift.level / ENOUGH
-
-    @property
-    def peak(self) -> float:
-        """The largest evidence so far."""
-        return self.drift.best / ENOUGH
+        self.add(sight.climbs, math.log(hit if sight.climbs else miss))
 
     def reason(self) -> str:
         """What was seen, in words."""

@@ -4,31 +4,29 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from reticent.monitor.detectors.detector import Promise, Query
-from reticent.monitor.promise import Bets
+from reticent.monitor.detectors.detector import Betting, Query
 from reticent.monitor.settings import Monitor
 
 STAKES = (0.03, 0.08, 0.2, 0.5)
 
 
-class Jitter:
+class Jitter(Betting):
     """Bets that a caller comes back to nearly the same record with another sensitive value.
 
-    Near means nearer than all but two in a hundred honest people have a neighbor among the last
-    ``WINDOW`` rows; what chance makes of it is measured on honest people and allowed.
+    Near means nearer than hardly any honest person lies to one of ``WINDOW`` others that differs
+    there; what chance makes of it is measured on honest people and allowed.
     """
 
     name: ClassVar[str] = "jitter"
-    promise: ClassVar[Promise] = "contract"
     source: ClassVar[str] = "distances: Juuti et al. 2019 (doi:10.1109/EuroSP.2019.00044)"
     sees: ClassVar[str] = "sweeps whose other columns are jittered"
     blind: ClassVar[str] = "jitter as large as people differ; rests longer than the window"
 
-    __slots__ = ("bets", "hits", "rows", "settings")
+    __slots__ = ("settings",)
 
     def __init__(self, settings: Monitor) -> None:
-        self.settings, self.bets = settings, Bets(STAKES)
-        self.hits = self.rows = 0
+        super().__init__(STAKES)
+        self.settings = settings
 
     def observe(self, query: Query) -> None:
         """Bet on one query that is no exact repeat."""
@@ -36,15 +34,8 @@ class Jitter:
         if sight.repeat:
             return
         hit = sight.fresh == 2 and sight.exact < 2
-        self.rows += 1
-        self.hits += hit
         allowed = own.revisits + own.edits * sight.edited + sight.came + sight.near_by_chance
-        self.bets.bet(hit, min(allowed, 0.9))
-
-    @property
-    def evidence(self) -> float:
-        """The e-value."""
-        return self.bets.value
+        self.bet(hit, allowed)
 
     def reason(self) -> str:
         """What was seen, in words."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from reticent.monitor.detectors.detector import Promise, Query
-from reticent.monitor.promise import Bets
+from reticent.monitor.detectors.detector import Betting, Query
 from reticent.monitor.settings import Monitor
 
 STAKES = (0.03, 0.08, 0.2, 0.5)
 
 
-class Sweep:
+class Sweep(Betting):
     """Bets that a caller revisits records with another sensitive value more often than allowed.
 
     A person counts once, however many values are tried: depth on one record is curiosity, breadth
@@ -19,16 +18,15 @@ class Sweep:
     """
 
     name: ClassVar[str] = "sweep"
-    promise: ClassVar[Promise] = "contract"
     source: ClassVar[str] = "Fredrikson et al. 2014 and 2015 (doi:10.1145/2810103.2813677)"
     sees: ClassVar[str] = "a record asked again with another sensitive value, over many records"
     blind: ClassVar[str] = "one query per record; rows that differ a little each time"
 
-    __slots__ = ("bets", "hits", "rows", "settings")
+    __slots__ = ("settings",)
 
     def __init__(self, settings: Monitor) -> None:
-        self.settings, self.bets = settings, Bets(STAKES)
-        self.hits = self.rows = 0
+        super().__init__(STAKES)
+        self.settings = settings
 
     def observe(self, query: Query) -> None:
         """Bet on one query that is no exact repeat."""
@@ -36,15 +34,8 @@ class Sweep:
         if sight.repeat:
             return
         hit = sight.fresh == 2 and sight.exact > 1
-        self.rows += 1
-        self.hits += hit
         allowed = own.revisits + own.edits * sight.edited + min(0.5, sight.exact_by_chance)
-        self.bets.bet(hit, min(allowed, 0.9))
-
-    @property
-    def evidence(self) -> float:
-        """The e-value."""
-        return self.bets.value
+        self.bet(hit, allowed)
 
     def reason(self) -> str:
         """What was seen, in words."""
