@@ -297,7 +297,9 @@ def test_the_bars_hold_because_of_the_null(monkeypatch: pytest.MonkeyPatch) -> N
 
 def fair() -> tuple[NDArray[np.intp], Callable[[str], NDArray[np.intp]]]:
     """Fair's survey: which record each woman is, and the values of a column."""
-    survey = pytest.importorskip("statsmodels.api").datasets.fair.load_pandas().data
+    survey = (
+        pytest.importorskip("statsmodels.api", reason="no survey").datasets.fair.load_pandas().data
+    )
     survey["affairs"] = (survey["affairs"] > 0).astype(int)
     rest = survey.drop(columns=["affairs"])
     return rest.groupby(list(rest.columns)).ngroup().to_numpy(), lambda name: survey[

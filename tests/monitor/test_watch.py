@@ -212,6 +212,19 @@ def test_a_session_ends_with_the_day() -> None:
     assert watch.ended() == []
 
 
+def test_a_session_alarm_is_raised_again_the_next_day_and_is_no_honest_session() -> None:
+    made = world("clinic")
+    watch = made.watch()
+    watch.sessions[ROLE] = Calibrated((1.0,) * len(watch.names(ROLE)), 1.0, "a promise", 299)
+    first = made.ask(watch, optimizer(), at=NOON, at_once=True)
+    watch.gained(NOON + 1)
+    watch.gained(NOON + DAY)
+    again = made.ask(watch, optimizer(), at=NOON + DAY, at_once=True)
+    assert first
+    assert len(again) == len(first)
+    assert watch.ended() == []
+
+
 def test_the_session_of_a_caller_who_went_silent_is_over() -> None:
     made = world("clinic")
     watch = made.watch()

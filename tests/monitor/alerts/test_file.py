@@ -88,7 +88,7 @@ def test_a_pipe_that_somebody_reads(tmp_path: Path) -> None:
 @pytest.fixture
 def chat(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """A sink for addresses that are set as a test goes on."""
-    pytest.importorskip("apprise")
+    pytest.importorskip("apprise", reason="apprise is not installed")
 
     def told(addresses: str) -> Sender:
         monkeypatch.setenv("CHAT", addresses)
