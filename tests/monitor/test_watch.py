@@ -216,12 +216,14 @@ def test_a_session_alarm_is_raised_again_the_next_day_and_is_no_honest_session()
     made = world("clinic")
     watch = made.watch()
     watch.sessions[ROLE] = Calibrated((1.0,) * len(watch.names(ROLE)), 1.0, "a promise", 299)
-    first = made.ask(watch, optimizer(), at=NOON, at_once=True)
-    watch.gained(NOON + 1)
-    watch.gained(NOON + DAY)
-    again = made.ask(watch, optimizer(), at=NOON + DAY, at_once=True)
+    midnight = NOON + DAY / 2
+    rows = optimizer(400)
+    first = made.ask(watch, rows.take(np.arange(200)), at=midnight - 60, at_once=True)
+    watch.gained(midnight - 30)
+    watch.gained(midnight + 30)
+    again = made.ask(watch, rows.take(np.arange(200, 400)), at=midnight + 60, at_once=True)
     assert first
-    assert len(again) == len(first)
+    assert again, "the promise is made for each session anew"
     assert watch.ended() == []
 
 
