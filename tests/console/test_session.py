@@ -50,7 +50,7 @@ def test_what_is_stored_opens_nothing_and_holds_no_key(tmp_path: Path) -> None:
             (note,) = sessions(kept)
             number = browser.cookies["reticent_console"]
             stored = note.key + note.content
-            for secret in (number, key, key.split("_")[2]):
+            for secret in (number, key, key.split("_", 2)[2]):
                 assert secret.encode() not in stored
             for guess in (note.key.hex(), session._name(number).hex()):
                 intruder = kept.browser()
