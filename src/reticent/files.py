@@ -41,6 +41,18 @@ def read(path: Path) -> Dataset:
     return rows
 
 
+def image_shape(path: Path) -> tuple[int, ...] | None:
+    """The shape of one input of a file of arrays; None where it is no image."""
+    if path.suffix != ".npz" or not path.is_file():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            shape: tuple[int, ...] = arrays["x"].shape[1:]
+    except (KeyError, ValueError, OSError, EOFError, TypeError, zlib.error, zipfile.BadZipFile):
+        return None  # reading it as a table says why
+    return shape if len(shape) > 1 else None
+
+
 def read_people(path: Path) -> Dataset:
     """Read a table of people; a csv file has to begin with its columns' names.
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from desk import Desk
@@ -83,6 +84,21 @@ def test_a_caller_is_frozen_and_released_with_a_reason(door: Desk, store: Store)
     ]  # fmt: skip
     assert first.by == second.by
     assert len(first.by) == 16
+
+
+def test_who_stands_out_of_all_callers_is_marked(door: Desk, store: Store) -> None:
+    """From current evidence: what was once a large score and has faded is not."""
+    for place in range(200):
+        caller = place.to_bytes(16)
+        nats = {0: 15.0, 1: 6.0, 2: -9.0}.get(place, 0.0)
+        changed(store, caller, lambda one, n=nats: msgspec.structs.replace(
+            one, evidence=(n,) * 16, score=2.0 * (n != 0), queries=5))  # type: ignore[misc]  # fmt: skip
+    lines = [json.loads(line) for line in callers(door, "list", "--json").out.splitlines()]
+    assert [one["caller"] for one in lines if one["chosen"]] == [bytes(16).hex()]
+    told = callers(door, "list").out
+    assert told.count("200 % *") == 1
+    assert "* stands out of all 200 together" in " ".join(told.split())
+    assert "at most 1 % keep to the allowance" in " ".join(told.split())
 
 
 def test_who_is_not_free_stands_first(

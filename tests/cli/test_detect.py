@@ -102,6 +102,18 @@ def test_what_a_person_is_told(quick: Desk) -> None:
     assert "promise nothing without --calibrate" in text
 
 
+def test_who_stands_out_of_all_callers_is_told_with_its_promise(quick: Desk) -> None:
+    """One alarm in many callers may be chance; whom e-BH chooses is told."""
+    honest = [calls(f"bob {place}", 20, 50 + place) for place in range(30)]
+    trace = written(quick, sweep("ann"), sweep("cy", 3, 44), *honest)
+    text = " ".join(quick.run(*DETECT, trace).out.split())
+    assert "2 of 32 callers are alarmed." in text
+    assert "Of all 32 together 1 stand out by the written allowance: ann." in text
+    assert "on average at most 1 % keep to it" in text
+    alone = written(quick, sweep("cy", 3, 44))
+    assert "stand out" not in quick.run(*DETECT, alone).out
+
+
 def test_parquet_is_read_alike(quick: Desk) -> None:
     parts = sweep("ann"), calls("bob", 40, 32)
     told = [quick.run(*DETECT, written(quick, *parts, name=name), "--json")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,14 @@ import pytest
 
 from monitor.asking import GENES, NOON, ROLE, clinic, swept, token, world
 from reticent.errors import StoreError
+from reticent.event import Alert
 from reticent.gateway.remembering import SESSION, Remembering, _added, calibrated
 from reticent.monitor import watch as watches
+from reticent.monitor.ladder import climbed
 from reticent.monitor.memory import Rules
 from reticent.monitor.promise import calibrate
 from reticent.monitor.settings import Monitor
-from reticent.monitor.standing import KIND, Standings, freeze, release, standing
+from reticent.monitor.standing import KIND, Standings, changed, freeze, release, standing
 from reticent.stores.sqlite import Sqlite
 from stored import MemoryStore
 
@@ -37,12 +40,23 @@ class Replica:
                  rules: dict[str, Rules] | None = None) -> None:  # fmt: skip
         self.store, self.now, self.fails = store, NOON, ""
         self.known = Standings()
+        self.alerts: list[Alert] = []
         self.watch = world("clinic").watch(settings, rules)
         self.remembering = Remembering(self.watch, self.known, lambda: self.now)
 
     def ask(self, rows: Any, caller: str = "ann", role: str = ROLE) -> int:
         """Ask at once: how many alerts."""
-        return len(world("clinic").ask(self.watch, rows, caller, role, at=self.now, at_once=True))
+        found = world("clinic").ask(self.watch, rows, caller, role, at=self.now, at_once=True)
+        self.alerts += found
+        return len(found)
+
+    def tell(self) -> None:
+        """Write down what the alerts change, as the gateway does with each."""
+        for alert in self.alerts:
+            changed(
+                self.store, alert.caller, partial(climbed, alert=alert, respond=["alert"], fuse=1)
+            )
+        self.alerts = []
 
     async def aside(self, function: Callable[..., Any], *given: Any) -> Any:
         if function.__name__ == self.fails:
@@ -89,6 +103,7 @@ def test_who_was_alarmed_is_not_alarmed_again_for_the_same_after_a_restart() -> 
     store = MemoryStore()
     before = Replica(store)
     assert before.ask(sweep(10)) > 0
+    before.tell()
     before.round()
     after = Replica(store)
     after.look()
@@ -107,10 +122,59 @@ def test_two_replicas_add_up() -> None:
         one.round()
     assert standing(store, ANN).queries == 8
     assert replicas[0].ask(clinic(1, 1)) + replicas[1].ask(clinic(1, 2)) > 0
+    assert replicas[1].alerts[0].query == 4, "the first query after it was added up"
     alone = Replica(MemoryStore())
     alone.ask(halves[0])
     alone.round()
     assert alone.ask(clinic(1, 1)) == 0
+
+
+def halved() -> tuple[MemoryStore, list[Replica]]:
+    """Two replicas of which neither saw enough; what they saw together stands in the store."""
+    store = MemoryStore()
+    replicas = [Replica(store) for _ in range(2)]
+    for place, one in enumerate(replicas):
+        assert one.ask(sweep(1, 3 + 100 * place)) == 0
+        one.round()
+    return store, replicas
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_what_passes_only_together_is_alarmed_after_a_restart_unless_it_was_before(
+    told: bool,
+) -> None:
+    store, replicas = halved()
+    if told:
+        assert replicas[1].ask(clinic(1, 8)) == 1
+        replicas[1].tell()
+        replicas[1].round()
+    again = Replica(store)
+    again.look()
+    assert again.ask(clinic(30, 9)) == (not told)
+
+
+def test_an_alert_that_a_crash_swallowed_is_raised_again() -> None:
+    """The evidence was saved, and the process ended before the alert was."""
+    store = MemoryStore()
+    before = Replica(store)
+    assert before.ask(sweep(10)) > 0
+    before.round()
+    after = Replica(store)
+    after.look()
+    assert after.ask(clinic(20, 9)) == 1
+
+
+def test_an_alert_of_one_replica_is_none_of_another() -> None:
+    store, replicas = halved()
+    assert replicas[1].ask(clinic(1, 8)) == 1
+    replicas[1].tell()
+    for one in replicas:
+        one.look()
+    for seed in (9, 10):
+        assert [one.ask(clinic(30, seed)) for one in replicas] == [0, 0]
+        replicas[0].round()  # what the other saw is added now, and was told of before
+    assert [one.ask(sweep(30, 11)) > 0 for one in replicas] == [True, True]
+    assert standing(store, ANN).alarmed >= 1
 
 
 def test_what_is_written_while_another_writes_is_neither_lost_nor_doubled() -> None:
@@ -294,8 +358,6 @@ def test_a_released_caller_begins_anew_on_every_replica() -> None:
 def test_a_released_caller_with_alerts_begins_anew() -> None:
     """Alerts stay counted; that is no reason to go on where they were."""
     from msgspec.structs import replace
-
-    from reticent.monitor.standing import changed
 
     store = MemoryStore()
     one = Replica(store)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reticent.dataset import Dataset
+from reticent.dataset import Dataset, stack
 from reticent.monitor.detect import Detection, detect, event
 from reticent.monitor.memory import Rules
 from reticent.monitor.settings import Monitor
@@ -54,6 +54,24 @@ def test_each_alert_has_its_callers_name_in_the_order_of_the_trace() -> None:
     assert list(dict.fromkeys(names)) == ["ann", "cy"]
     assert {alert.caller for name, alert in told.alerts if name == "cy"} == {token("cy")}
     assert told.calibrated is None
+
+
+def test_of_many_callers_those_are_chosen_whose_evidence_is_enough_for_all() -> None:
+    """One of 400 callers with just enough for an alarm of their own is not chosen; alone they are,
+    and so is a whole sweep among many. Whose evidence has faded by the end is not, either."""
+    crowd = [session(f"bob {seed}", clinic(2, 600 + seed)) for seed in range(400)]
+    rows = sweep(4)
+    cuts = (rows.take(slice(0, place)) for place in range(1, len(rows)))
+    enough = next(cut for cut in cuts if found(session("ann", cut)).alerts)
+    little, much = session("ann", enough), session("cy", sweep(20, 9))
+    faded = session("dee", stack(enough, clinic(300, 77)))
+    assert found(little).chosen == ["ann"]
+    assert found(faded).alerts
+    assert found(faded).chosen == []
+    told = found(little, much, *crowd)
+    assert {name for name, _ in told.alerts} == {"ann", "cy"}
+    assert told.chosen == ["cy"]
+    assert found().chosen == []
 
 
 def test_callers_do_not_disturb_each_other() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -10,10 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reticent.contract import Abstain, Contract
+from reticent.dataset import Dataset
 from reticent.errors import ConfigError
-from reticent.monitor.memory import Gain, Memory, Rules
+from reticent.monitor.memory import Gain, Memory, Rules, harder
 from reticent.monitor.settings import Monitor
 from reticent.monitor.standing import Standing
+from reticent.monitor.watch import Watch
 
 from .asking import GENES, ROLE, clinic, refused, swept, token, world
 
@@ -116,11 +119,17 @@ def test_two_gains_together_are_one_after_the_other(
     assert (both.queries, both.refused) == (apart.queries, apart.refused)
 
 
+def knowing(
+    evidence: tuple[float, ...], alarmed: float = 0.0, refusals: float | None = None
+) -> Watch:
+    """A watch that begins with what was saved of a caller."""
+    watch = world("clinic").watch(None, {ROLE: Rules(refusals)})
+    watch.known = lambda who: Standing(who, evidence=evidence, alarmed=alarmed)
+    return watch
+
+
 def resumed(evidence: tuple[float, ...]) -> Memory:
-    made = world("clinic")
-    watch = made.watch(None, {ROLE: Rules(refusals=0.3)})
-    watch.known = lambda _: evidence
-    return watch.memory(ANN, ROLE)
+    return knowing(evidence, refusals=0.3).memory(ANN, ROLE)
 
 
 def test_a_caller_goes_on_where_they_were() -> None:
@@ -142,18 +151,102 @@ def test_whoever_rests_just_below_the_alarm_needs_no_more_afterwards(share: floa
     """Else an attacker would rest whenever it is nearly enough, for ever."""
     made, rows = world("clinic"), swept(clinic(30, 3), "gene", GENES)
     wealth = math.log(share / Monitor().alpha)
-    watch = made.watch()
-    watch.known = lambda _: (wealth,) * 16
-    alerts = made.ask(watch, rows)
+    alerts = made.ask(knowing((wealth,) * 16), rows)
     assert alerts[0].query == 1, "the first person's second value is enough"
 
 
 def test_whoever_was_alarmed_is_not_alarmed_anew_by_a_restart() -> None:
     made = world("clinic")
-    watch = made.watch()
-    watch.known = lambda _: (math.log(5 / Monitor().alpha),) * 16
+    watch = knowing((math.log(5 / Monitor().alpha),) * 16, alarmed=5.0)
     assert made.ask(watch, clinic(50, 3)) == []
-    assert made.ask(watch, swept(clinic(30, 4), "gene", GENES))
+    (first, *_) = made.ask(watch, swept(clinic(30, 4), "gene", GENES))
+    assert first.evidence["evidence"] >= 25
+
+
+def test_evidence_that_nobody_told_of_is_told_at_the_next_look() -> None:
+    """It was over the alarm where it was added up, and no replica held the caller then."""
+    made = world("clinic")
+    watch = knowing((math.log(5 / Monitor().alpha),) * 16)
+    (alert,) = made.ask(watch, clinic(50, 3))
+    assert alert.query == 0
+    assert alert.evidence["evidence"] == pytest.approx(5)
+    assert "counted earlier or elsewhere" in alert.reason
+    assert watch.memory(ANN, ROLE).alarmed == alert.evidence["evidence"]
+
+
+def test_what_another_replica_told_of_is_not_told_again() -> None:
+    made, over = world("clinic"), (math.log(5 / Monitor().alpha),) * 16
+    told, quiet = made.watch(), made.watch()
+    for watch in (told, quiet):
+        made.ask(watch, clinic(3, 3))
+        watch.memory(ANN, ROLE).merge(over)
+    quiet.memory(ANN, ROLE).heard(6.0)
+    assert len(made.ask(told, clinic(1, 5))) == 1, "at the very next query"
+    assert made.ask(quiet, clinic(30, 5)) == []
+    needed = dict(quiet.memory(ANN, ROLE).raised)
+    quiet.memory(ANN, ROLE).heard(5.0)
+    assert quiet.memory(ANN, ROLE).raised == needed, "what was told before moves nothing"
+
+
+def test_a_reason_names_other_evidence_only_where_there_is_some() -> None:
+    made, rows = world("clinic"), swept(clinic(30, 3), "gene", GENES)
+    watch = made.watch()
+    first = rows.take(slice(0, 3))
+    assert made.ask(watch, first) == []
+    (gain,) = watch.gained(0.0)
+    watch.merged(gain, gain.added(Standing(ANN)).evidence)
+    alerts = made.ask(watch, rows.take(slice(3, 120)))
+    assert alerts
+    assert not any("elsewhere" in one.reason for one in alerts)
+
+
+# Both promises ----------------------------------------------------------------------------------
+
+
+def course(watch: Watch, rows: Dataset) -> list[tuple[float, float]]:
+    """The evidence for both promises at each alert."""
+    found, own = list[tuple[float, float]](), watch.settings
+    for place in range(len(rows)):
+        if world("clinic").ask(watch, rows.take(slice(place, place + 1))):
+            memory = watch.memory(ANN, ROLE)
+            found.append((memory.contract * own.alpha, memory.lately / own.run_length))
+    return found
+
+
+@pytest.mark.parametrize("honest", [0, 30, 100, 300, 1_000, 3_000])
+def test_one_sweep_is_alarmed_once_for_the_same_evidence(honest: int) -> None:
+    """Whatever was before it, and whichever promise says so first."""
+    made = world("clinic")
+    watch = made.watch()
+    if honest:
+        assert made.ask(watch, clinic(honest, 40), at_once=True) == []
+    found = course(watch, swept(clinic(60, 3), "gene", GENES))
+    assert len(found) >= 3
+    for before, after in pairwise(found):
+        grown = max(b / a for a, b in zip(before, after, strict=True))
+        most = max(before)
+        assert grown >= max(10.0, most * most) / most * (1 - 1e-9)
+    assert len(found) <= 9
+
+
+def test_a_key_that_was_alarmed_once_and_stolen_years_later_is_alarmed() -> None:
+    """The first alarm moves the bar of the e-detector no further than it has come itself."""
+    made = world("clinic")
+    watch = made.watch()
+    rows = swept(clinic(60, 3), "gene", GENES)
+    first = course(watch, rows.take(slice(0, 8)))
+    assert len(first) == 1
+    for seed in range(10):
+        assert made.ask(watch, clinic(300, 40 + seed), at_once=True) == []
+    again = made.ask(watch, rows.take(slice(100, 240)))
+    assert "stolen key" in again[0].promise
+    assert again[0].evidence["evidence"] < 10
+
+
+def test_both_promises_move_together() -> None:
+    assert harder(2.0, 0.0) == {"contract": 20 / 2, "lately": 1.0}
+    assert harder(100.0, 0.5) == {"contract": 1e4, "lately": 50.0}
+    assert harder(1e-30, 4.0) == {"contract": 1.0, "lately": 16.0}
 
 
 @pytest.mark.parametrize("rounds", [[400, 400, 10, 10], [300, 5, 300, 5], [1, 400, 400]])

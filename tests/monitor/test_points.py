@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from reticent.dataset import Dataset
 from reticent.monitor.points import (
     APART,
+    BUCKETS,
     FAR,
     FEWEST_NUMBERS,
     OUTSIDE,
     PROJECTED,
+    SAME,
     WIDE,
     Axes,
     edited,
@@ -224,12 +226,27 @@ def test_values_that_nobody_honest_has_are_told() -> None:
 def test_wide_rows_are_projected_to_units_of_people() -> None:
     axes = fitted(wide(2_000, 1))
     points = placed(axes, wide(1_000, 2))
-    assert points.shape == (1_000, PROJECTED)
-    assert axes.dimensions == PROJECTED
-    spread = points.std(axis=0)
+    assert points.shape == (1_000, PROJECTED + BUCKETS)
+    assert axes.dimensions == PROJECTED + BUCKETS
+    assert axes.measured.sum() == PROJECTED
+    spread = points[:, axes.measured].std(axis=0)
     assert spread.min() > 0.8
     assert spread.max() < 1.25
     assert fitted(wide(100, 1, WIDE)).project is None
+
+
+def test_a_wide_row_changes_in_as_many_buckets_as_it_changes_in_cells() -> None:
+    honest = wide(2_000, 1)
+    axes, name = fitted(honest), honest.names[5]
+    row = wide(1, 2)
+    edit = row.replaced(name, row[name] + honest[name].std() / 4)
+    noise = np.random.default_rng(3).normal(scale=0.1, size=len(row.names))
+    step = Dataset({each: row[each] + noise[at] for at, each in enumerate(row.names)})
+    before = placed(axes, row)[0, axes.cells]
+    after = placed(axes, edit)[0, axes.cells]
+    assert (abs(after - before) > SAME).sum() == 1
+    assert abs(after - before).max() == pytest.approx(0.25, abs=1e-3)
+    assert (abs(placed(axes, step)[0, axes.cells] - before) > SAME).sum() == BUCKETS
 
 
 # Edits ------------------------------------------------------------------------------------------

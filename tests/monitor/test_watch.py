@@ -92,11 +92,9 @@ def test_the_query_is_the_position_in_the_callers_own_sequence() -> None:
 def test_each_further_alert_needs_ten_times_the_evidence() -> None:
     made = world("clinic")
     found = made.ask(made.watch(), sweep(200))
-    assert len({one.promise for one in found}) == 2
-    for promise in {one.promise for one in found}:
-        sizes = [one.evidence["evidence"] for one in found if one.promise == promise]
-        assert len(sizes) >= 2
-        assert all(later >= 10 * sooner for sooner, later in pairwise(sizes))
+    sizes = [one.evidence["evidence"] for one in found]
+    assert len(sizes) >= 2
+    assert all(later >= 10 * sooner for sooner, later in pairwise(sizes))
     assert len(found) < 15, "800 queries of an attack are no 800 alerts"
 
 

@@ -6,13 +6,14 @@ and one line here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reticent.errors import ConfigError, nearest
 
 if TYPE_CHECKING:
-    from reticent.attacks.attack import Attack
+    from reticent.attacks.attack import About
 
 ATTACKS: dict[str, str] = {
     "csmia": "attribute.csmia:Csmia",
@@ -29,8 +30,8 @@ ATTACKS: dict[str, str] = {
 }
 
 
-def named(name: str) -> Attack:
-    """Load one attack of the list.
+def named(name: str) -> Any:
+    """Load one attack of the list: an ``About``, and what its family's protocol adds.
 
     Raises
     ------
@@ -39,9 +40,35 @@ def named(name: str) -> Attack:
     if name not in ATTACKS:
         raise ConfigError(
             f"attack {name!r}",
-            f"there is none of that name{nearest(name, list(ATTACKS))}",
+            f"there is none of that name{nearest(name, [*ATTACKS, *families()])}",
             "See: reticent attacks list",
         )
     module, _, entry = ATTACKS[name].partition(":")
-    found: Attack = getattr(import_module(f"reticent.attacks.{module}"), entry)()
+    found: About = getattr(import_module(f"reticent.attacks.{module}"), entry)()
     return found
+
+
+def family(name: str) -> str:
+    """The family of an attack of the list: its folder."""
+    return ATTACKS[name].partition(".")[0]
+
+
+def families() -> list[str]:
+    """The families that have attacks, in the order of the list."""
+    return list(dict.fromkeys(map(family, ATTACKS)))
+
+
+def expanded(asked: Sequence[str]) -> list[str]:
+    """The attacks that are meant by names of attacks and of families, each once.
+
+    Raises
+    ------
+    ConfigError : one is neither.
+    """
+    found: dict[str, None] = {}
+    for one in asked:
+        of = [name for name in ATTACKS if family(name) == one]
+        if not of:
+            named(one)
+        found.update(dict.fromkeys(of or [one]))
+    return list(found)

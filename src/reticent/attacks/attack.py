@@ -30,25 +30,36 @@ class Guess:
         return Guess(self.scores[rows], None if self.value is None else self.value[rows])
 
 
-class Attack(Protocol):
-    """One attack on a hidden column.
+class About(Protocol):
+    """What every attack says of itself.
 
     Attributes
     ----------
     name : its name in the list. title : what it does, in a few words. paper : the source.
-    threat_model : what the attacker can do and holds.
+    threat_model : what the attacker can do and holds. cost : queries, in words.
     null_result : what finding nothing does *not* prove.
-    needs : what the target must reveal. needs_label : whether the true label must be known.
-    needs_classes : whether it must be a classifier.
-    needs_records : whether the answers to the people's own records must have been released.
+    needs : what the target must reveal.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     paper: ClassVar[str]
     threat_model: ClassVar[str]
+    cost: ClassVar[str]
     null_result: ClassVar[str]
     needs: ClassVar[Reveals]
+
+
+class Attack(About, Protocol):
+    """One attack on a hidden column.
+
+    Attributes
+    ----------
+    needs_label : whether the true label must be known.
+    needs_classes : whether the target must be a classifier.
+    needs_records : whether the answers to the people's own records must have been released.
+    """
+
     needs_label: ClassVar[bool]
     needs_classes: ClassVar[bool]
     needs_records: ClassVar[bool]

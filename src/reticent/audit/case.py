@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -43,20 +44,22 @@ class Case:
         callable, or a Target.
     members : frame of the people it was trained on, complete. others : people it never saw.
     auxiliary : people whose data the attacker holds; by default one half of the others.
-    label, sensitive : what the model predicts; the column (or columns) to be hidden.
+    label, sensitive : what the model predicts; the column (or columns) to be hidden, if any.
     person : the column that says whose row it is. identifiers : columns the model never gets.
     known : columns that the attacker knows; by default all others. knows_label : the label too.
     train : an unfitted estimator, or a function (frame, labels, seed) to a fitted model, where
         the model itself cannot be cloned and refitted.
     domains : column to what is publicly known of its values.
     model_digest : SHA-256 of the model's file; by default of its answers to the members.
+    shape : of one input, where the columns are an image's pixels. released : frame of a table that
+        was given out about the members.
     """
 
     model: Any
     members: Any
     others: Any
     label: str
-    sensitive: str | Sequence[str]
+    sensitive: str | Sequence[str] = ()
     auxiliary: Any = None
     person: str | None = None
     identifiers: Sequence[str] = ()
@@ -65,6 +68,8 @@ class Case:
     train: Any = None
     domains: Mapping[str, Domain] = field(default_factory=dict)
     model_digest: str = ""
+    shape: tuple[int, ...] | None = None
+    released: Any = None
 
     def prepared(self) -> Prepared:
         """Check the case and bring it to one form.
@@ -99,6 +104,8 @@ class Prepared:
     train: Trainer
     notes: tuple[str, ...]
     model_digest: str
+    shape: tuple[int, ...] | None = None
+    released: Dataset | None = None
 
     @property
     def label(self) -> str:
@@ -149,6 +156,8 @@ def _prepare(case: Case) -> Prepared:
         members_people=people[0], others_people=whose, auxiliary_people=theirs,
         known=_known(case, schema), knows_label=case.knows_label, train=train,
         notes=tuple(notes), model_digest=case.model_digest or _digest(target, members),
+        shape=_shape(case.shape, schema),
+        released=None if case.released is None else table(case.released, "released"),
     )  # fmt: skip
 
 
@@ -170,8 +179,6 @@ def _schema(case: Case, members: Dataset) -> Schema:
             f"sensitive column {case.label!r}", "it is the label, which the attacker may know",
             "Name a column that the model takes; to attack labels, use membership attacks",
         )  # fmt: skip
-    if not sensitive:
-        raise ConfigError("the sensitive column", "none is named", "Name at least one")
     named = [*dict.fromkeys(sensitive), *dict.fromkeys(identifiers), case.label]
     named += [] if case.person is None else [case.person]
     twice = sorted({name for name in named if named.count(name) > 1})
@@ -184,6 +191,15 @@ def _schema(case: Case, members: Dataset) -> Schema:
     roles.update(dict.fromkeys(sensitive, "sensitive"))
     roles[case.label] = "label"
     return Schema.of(members.names, roles, dict(case.domains), case.person)
+
+
+def _shape(shape: tuple[int, ...] | None, schema: Schema) -> tuple[int, ...] | None:
+    if shape is not None and prod(shape) != len(schema.inputs):
+        raise ConfigError(
+            f"the shape {shape}", f"the model takes {len(schema.inputs)} columns",
+            "Give the height, width and channels of one image",
+        )  # fmt: skip
+    return shape
 
 
 def _list(names: str | Sequence[str]) -> list[str]:

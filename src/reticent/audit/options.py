@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from reticent.attacks import ATTACKS, named
+from reticent.attacks import ATTACKS, expanded, family
 from reticent.audit.shadows import COUNT
 from reticent.evidence import SelfTest
+from reticent.exhibit import Exhibit
 from reticent.finding import Risk
 
 BARE = "bare"
 
 
 Progress = Callable[[int, int, str], None]  # steps done, steps in all, what begins now
+
+
+def unshown(exhibit: Exhibit) -> None:
+    """Show nobody."""
 
 
 def silent(done: int, total: int, what: str) -> None:
@@ -26,12 +31,14 @@ class Options:
 
     Attributes
     ----------
-    attacks : names; None runs all. shadows : models the attacker trains.
+    attacks : names of attacks or families; None runs the families that the case calls for.
+    shadows : models the attacker trains.
     backend : the joblib backend that shadow fits are handed to; None trains in this process.
     noise_key : the model's noise key; None derives one from the seed.
     progress : told where the run is. self_test : goes into the evidence.
     canaries : whether to retrain the model once with coins in place of some hidden values.
     advice : whether to look for a training setting that leaks less, where the model leaks.
+    exhibit : told what a report shows beside the evidence.
     """
 
     attacks: Sequence[str] | None = None
@@ -44,10 +51,23 @@ class Options:
     self_test: SelfTest | None = None
     canaries: bool = True
     advice: bool = True
+    exhibit: Callable[[Exhibit], None] = unshown
+
+    def of(self, wanted: str, called_for: bool = True) -> list[str]:
+        """The attacks of one family to run.
+
+        Parameters
+        ----------
+        called_for : whether the family runs where nobody named attacks.
+
+        Raises
+        ------
+        ConfigError : a name is neither an attack nor a family.
+        """
+        names = expanded(self.attacks) if self.attacks else list(ATTACKS) if called_for else []
+        return [name for name in names if family(name) == wanted]
 
     @property
     def names(self) -> list[str]:
-        """The attacks to run, each checked to exist."""
-        for name in self.attacks or ():
-            named(name)
-        return list(dict.fromkeys(self.attacks)) if self.attacks else list(ATTACKS)
+        """The attacks on hidden columns to run."""
+        return self.of("attribute")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import Literal
 
 import msgspec
@@ -35,12 +36,19 @@ from reticent.evidence import (
 )
 from reticent.randomness import generator
 from reticent.schema import Schema
-from reticent.target import Target
+from reticent.target import Reveals, Target
 from reticent.targets.answers_file import Recorded
 from reticent.targets.contracted import behind
 from reticent.targets.gate import Gate, fit_gate
 
 Floats = NDArray[np.float64]
+FAMILIES = {  # beside attacks on hidden columns: what measures them, in the order they are told
+    "membership": "memberships",
+    "face": "faces",
+    "record": "records",
+    "embedding": "embeddings",
+    "linkage": "linkages",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,31 +97,74 @@ def examine(
     live : an endpoint that is attacked in the model's place.
     """
     options = options if live is None else quietly(options)
-    tracked = Steps(options, case, contracts)
     # Contracts first: one that cannot hold is told before anything is trained.
-    bare = [_view(case, name, contract, options, live) for name, contract in contracts.items()]
-    models = _shadows(case, options, tracked)
-    views = [replace(view, models=models) for view in bare]
-    contrasts: list[Contrast] = []
+    views = [_view(case, name, contract, options, live) for name, contract in contracts.items()]
+    wanted = called(case, views, options)
+    tracked = Steps(options, case, contracts, wanted)
     subjects = {} if subjects is None else subjects
-    for column in case.schema.sensitive:
-        tracked(f"imputing {column} without the model")
-        if column not in subjects:
-            subjects[column] = subject(case, column, options.seed)
-    for view in views:
-        for column in case.schema.sensitive:
-            contrasts += measure(case, view, subjects[column], options.names, options.seed, tracked)
+    contrasts: list[Contrast] = []
     not_run: tuple[NotRun, ...] = () if live is None else (UNTRAINED,)
-    if options.canaries:
-        found, not_run = toss(case, views, subjects, options, tracked)
-        contrasts = _beside(contrasts, found)
+    if options.names and case.schema.sensitive:
+        views = _imputed(case, views, subjects, options, tracked)
+        for view in views:
+            for column in case.schema.sensitive:
+                contrasts += measure(
+                    case, view, subjects[column], options.names, options.seed, tracked
+                )
+        if options.canaries:
+            found, not_run = toss(case, views, subjects, options, tracked)
+            contrasts = _beside(contrasts, found)
     advice = _advice(case, contrasts, contracts, subjects, options, tracked)
+    parts = [
+        import_module(f"reticent.audit.{FAMILIES[one]}").measure(
+            case, views, names, options, tracked
+        ) for one, names in wanted.items()
+    ]  # fmt: skip
+    contrasts += [one for part in parts for one in part.contrasts]
+    not_run += tuple(one for part in parts for one in part.not_run)
     itself = "the model itself" if live is None else "as the endpoint answers"
     worth = [_worth(case, view, contracts[view.name], options.seed, itself) for view in views]
     about = _subjects(case, contracts)
     told = _notes(case, subjects) + (() if live is None else notes(contracts))
+    told += tuple(note for part in parts for note in part.notes)
     return Measured(contrasts, worth, told, not_run, about,
                     Attacker(case.known, case.knows_label), advice)  # fmt: skip
+
+
+def called(case: Prepared, views: Sequence[View], options: Options) -> dict[str, list[str]]:
+    """The families beside the hidden columns that are to be run, and their attacks.
+
+    Raises
+    ------
+    ConfigError : there is nothing to attack.
+    """
+    for_it = {
+        "face": case.shape is not None and len(case.shape) > 1,
+        "embedding": any(Reveals.VECTOR in view.target.reveals for view in views),
+        "linkage": case.released is not None,
+    }
+    wanted = {one: options.of(one, for_it.get(one, False)) for one in FAMILIES}
+    if not case.schema.sensitive and (
+        not any(wanted.values()) or (options.attacks and options.names)
+    ):
+        raise ConfigError(
+            "the sensitive column", "none is named",
+            'Add: NAME = "sensitive"; or ask for attacks without one: --attacks membership',
+        )  # fmt: skip
+    return {one: names for one, names in wanted.items() if names}
+
+
+def _imputed(
+    case: Prepared, views: Sequence[View], subjects: dict[str, Subject], options: Options,
+    step: Steps,
+) -> list[View]:  # fmt: skip
+    """Train shadows for the views, and the baselines that are missing."""
+    models = _shadows(case, options, step)
+    for column in case.schema.sensitive:
+        step(f"imputing {column} without the model")
+        if column not in subjects:
+            subjects[column] = subject(case, column, options.seed)
+    return [replace(view, models=models) for view in views]
 
 
 def _advice(
@@ -167,11 +218,16 @@ def conclude_all(
 class Steps:
     """Counts the steps of a run, so that progress can tell the time left."""
 
-    def __init__(self, options: Options, case: Prepared, contracts: Mapping[str, object]) -> None:
+    def __init__(
+        self, options: Options, case: Prepared, contracts: Mapping[str, object],
+        wanted: Mapping[str, Sequence[str]],
+    ) -> None:  # fmt: skip
         columns, attacks = len(case.schema.sensitive), len(options.names)
+        columns = columns if attacks else 0
         self._total = 1 + columns + columns * len(contracts) * (attacks + 1 + options.canaries)
         if options.advice and None in contracts.values():
             self._total += columns * len(case.train.settings())
+        self._total += len(contracts) * sum(map(len, wanted.values()))
         self._done = 0
         self._tell = options.progress
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -10,6 +11,7 @@ import click
 import msgspec
 
 from reticent.access.secret import find_secret
+from reticent.attacks import expanded
 from reticent.audit.options import BARE, Options
 from reticent.audit.run import audit
 from reticent.audit.selftest import self_test
@@ -20,6 +22,7 @@ from reticent.cli.shown import common, console, progress, trusting, writable
 from reticent.contract import Contract
 from reticent.errors import ConfigError, MissingExtraError, nearest
 from reticent.evidence import Evidence, SelfTest, save, write
+from reticent.exhibit import Exhibit
 from reticent.randomness import subkey
 from reticent.report.render import html
 from reticent.report.table import table
@@ -34,7 +37,8 @@ OUTPUTS = ("evidence.json", "report.html")
 @click.option("--url", help="Attack this live endpoint; its key is in RETICENT_KEY.")
 @click.option("--key-file", type=click.Path(path_type=Path), metavar="FILE",
               help="A file with the endpoint's key, instead of RETICENT_KEY.")  # fmt: skip
-@click.option("--attacks", help="Comma-separated names; default: all. See: reticent attacks list")
+@click.option("--attacks", help="Comma-separated names of attacks or of families; default: what "
+              "the data calls for. See: reticent attacks list")  # fmt: skip
 @click.option("--backend", help="Joblib backend that trains the shadow models: loky, ray, dask.")
 @click.option("--out", type=click.Path(path_type=Path), default=OUT, show_default=True,
               help="Folder for report.html and evidence.json.")  # fmt: skip
@@ -71,10 +75,11 @@ def command(
     """
     names = listed(attacks)
     writable(out, *OUTPUTS)
+    exhibits: list[Exhibit] = []
     with progress(quiet) as tell:
         options = Options(attacks=names, seed=seed, backend=known_backend(backend), progress=tell,
-                          canaries=not no_canaries)  # fmt: skip
-        options.names  # noqa: B018 (a wrong name is told before anything is loaded)
+                          canaries=not no_canaries, exhibit=exhibits.append)  # fmt: skip
+        expanded(names or ())  # a wrong name is told before anything is loaded
         if project is None and (url or not with_self_test):
             raise ConfigError(
                 "a project", "none is named", "Name one: reticent audit reticent.toml"
@@ -93,7 +98,7 @@ def command(
             live = None if place is None else live_target(place, plan, case, role)
             evidence = audit(case, wanted, options, live)
     if evidence is not None:
-        return tell_evidence(evidence, out, as_json, quiet)
+        return tell_evidence(evidence, out, as_json, quiet, exhibits)
     assert tested is not None
     return told_self_test(tested, as_json, quiet)
 
@@ -150,10 +155,12 @@ def noise_key(project: Project) -> bytes | None:
     return None if secret is None else subkey(secret, "noise")
 
 
-def tell_evidence(evidence: Evidence, out: Path, as_json: bool, quiet: bool) -> int:
+def tell_evidence(
+    evidence: Evidence, out: Path, as_json: bool, quiet: bool, exhibits: Sequence[Exhibit] = ()
+) -> int:
     """Write both files, print the table or the JSON, and return the exit status."""
     path, evidence = save(evidence, out)
-    write(out / "report.html", html(evidence).encode())
+    write(out / "report.html", html(evidence, exhibits=exhibits).encode())
     if as_json:
         click.echo(evidence.to_json().decode())
     elif not quiet:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from reticent.access.identity import Identity
 from reticent.access.secret import root_secret
 from reticent.cli.project import load_project
 from reticent.cli.shown import common, console
+from reticent.monitor.promise import chosen
 from reticent.monitor.standing import STATES, Standing, every, freeze, named, release, told
 from reticent.store import Store
 from reticent.stores.opened import open_store
@@ -45,19 +46,25 @@ def list_all(project: Path, state: str | None, most: int, as_json: bool, quiet: 
     were made for.
     """
     with opened(project) as (store, identity):
-        found = [one for one in every(store) if state in (None, one.state)]
-        found.sort(key=rank)
+        known = list(every(store))
+        alpha = load_project(project).tables.monitor.alpha
+        picked = {known[place].principal for place in chosen([one.value for one in known], alpha)}
+        found = sorted((one for one in known if state in (None, one.state)), key=rank)
         shown = found[:most]
         records = store.keys() if shown else []
         owners = {identity.token(key.principal): key.owner for key in records}
     if as_json:
         for one in shown:
-            line = {**told(one), "owner": owners.get(one.principal, "")}
+            line = {**told(one), "owner": owners.get(one.principal, ""),
+                    "chosen": one.principal in picked}  # fmt: skip
             click.echo(msgspec.json.encode(line).decode())
     elif not shown and not quiet:
         click.echo("no callers yet." if state is None else f"no caller is {state}.")
     elif not quiet:
-        show_table(shown, owners)
+        show_table(shown, owners, picked)
+        if len(known) > 1 and picked:
+            click.echo(f"* stands out of all {len(known)} together: of those chosen so (e-BH, now) "
+                       f"on average at most {100 * alpha:g} % keep to the allowance.")  # fmt: skip
         if len(found) > most:
             click.echo(f"{len(found) - most} more: --most {len(found)}")
 
@@ -122,8 +129,10 @@ def tell(done: Standing, words: str, as_json: bool, quiet: bool) -> None:
         click.echo(f"{done.principal.hex()[:SHORT]} is {words}")
 
 
-def show_table(rows: list[Standing], owners: Mapping[bytes, str]) -> None:
-    """Print callers as a table."""
+def show_table(
+    rows: list[Standing], owners: Mapping[bytes, str], picked: Collection[bytes]
+) -> None:
+    """Print callers as a table; a star marks the evidence of those who stand out of all."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -132,10 +141,11 @@ def show_table(rows: list[Standing], owners: Mapping[bytes, str]) -> None:
                     "since (UTC)"):  # fmt: skip
         table.add_column(heading, no_wrap=heading not in ("owner", "role"), overflow="fold")
     for one in rows:
+        star = " *" if one.principal in picked else ""
         since = datetime.fromtimestamp(one.since, UTC).strftime("%Y-%m-%d %H:%M")
         table.add_row(
             one.principal.hex()[:SHORT], escape(owners.get(one.principal, "")), escape(one.role),
             one.state, str(one.queries), str(one.refused), str(one.alerts),
-            f"{100 * one.score:.0f} %", since if one.since else "",
+            f"{100 * one.score:.0f} %{star}", since if one.since else "",
         )  # fmt: skip
     console().print(table)

@@ -84,7 +84,8 @@ def command(
     calm = [] if honest is None else read_trace(honest, schema.inputs, words)
     with progress(quiet) as tell:
         found = _detected(plan, schema, contract, role or BARE, sessions, calm, target, alpha, tell)
-    _tell(found, sessions, calm, target, as_json, quiet)
+    told = plan.tables.monitor.alpha if alpha is None else alpha
+    _tell(found, sessions, calm, target, told, as_json, quiet)
     return 1 if found.alerts else 0
 
 
@@ -141,7 +142,7 @@ def _refused(sessions: Sequence[Session]) -> float | None:
 
 def _tell(
     found: Detection, sessions: Sequence[Session], calm: Sequence[Session], target: Target | None,
-    as_json: bool, quiet: bool,
+    alpha: float, as_json: bool, quiet: bool,
 ) -> None:  # fmt: skip
     if as_json:
         for name, alert in found.alerts:
@@ -154,8 +155,21 @@ def _tell(
         console().print(_table(found.alerts))
     callers = len({name for name, _ in found.alerts})
     click.echo(f"\n{callers} of {len(sessions)} callers are alarmed.")
+    if len(sessions) > 1:
+        click.echo(click.wrap_text(_chosen(found, len(sessions), alpha), console().width))
     for note in _notes(found, sessions, calm, target):
         click.echo(click.wrap_text(f"Note: {note}", console().width, subsequent_indent="  "))
+
+
+def _chosen(found: Detection, callers: int, alpha: float) -> str:
+    """Who stands out of all callers, and what that promises."""
+    names = [_printable(name) for name in found.chosen[:MOST]]
+    if len(found.chosen) > MOST:
+        names.append(f"and {len(found.chosen) - MOST} more")
+    return (f"Of all {callers} together {len(found.chosen)} stand out by the written allowance"
+            f"{': ' if names else ''}{', '.join(names)}. Of those chosen so (e-BH, from the "
+            f"evidence as it is at the end of the trace) on average at most {100 * alpha:g} % keep "
+            "to it.")  # fmt: skip
 
 
 def _table(alerts: Sequence[tuple[str, Alert]]) -> object:

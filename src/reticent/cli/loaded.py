@@ -20,7 +20,7 @@ from reticent.errors import (
     nearest,
 )
 from reticent.evidence import fingerprint
-from reticent.files import read_people
+from reticent.files import image_shape, read, read_people
 from reticent.schema import Schema
 from reticent.targets.answers_file import recorded
 from reticent.targets.load import RUNS_CODE, digest, load_estimator
@@ -45,8 +45,6 @@ def load_case(
     """
     tables, label = project.tables, project.label
     sensitive = project.having("sensitive")
-    if not sensitive:
-        raise ConfigError("the sensitive column", "[columns] names none", 'Add: NAME = "sensitive"')
     rows = _tables(project)
     members, others = rows["members"], rows["others"]
     if not set(tables.columns) & set(members.names):
@@ -72,6 +70,7 @@ def load_case(
         label=label, sensitive=sensitive, person=tables.data.person,
         identifiers=project.having("identifier"), known=tables.attacker.knows,
         knows_label=tables.attacker.label, domains=tables.domains, model_digest=name,
+        shape=image_shape(project.path(tables.data.members)), released=_released(project),
     )  # fmt: skip
 
 
@@ -92,6 +91,11 @@ def _tables(project: Project) -> dict[str, Dataset]:
                 "they are one and the same file", f"Give {second} other people",
             )  # fmt: skip
     return {table: read_people(path) for table, path in paths.items()}
+
+
+def _released(project: Project) -> Dataset | None:
+    released = project.tables.data.released
+    return None if released is None else read(project.path(released))
 
 
 def check_domains(schema: Schema, members: Dataset, project: Project) -> None:

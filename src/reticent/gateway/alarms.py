@@ -24,7 +24,7 @@ from reticent.monitor.alerts.outbox import merged, queue
 from reticent.monitor.alerts.settings import Sink
 from reticent.monitor.ladder import act_of, burnt, climbed, drawn
 from reticent.monitor.settings import Monitor
-from reticent.monitor.standing import KIND, Standing, Standings, changed, standing
+from reticent.monitor.standing import KIND, Standing, Standings, Step, changed, standing, tried
 from reticent.store import Note, Store
 from reticent.stores.group import Grouped
 
@@ -66,6 +66,21 @@ class Alarms:
         fuse = drawn()
         now = climbed(self.standings.latest(alert.caller), alert, self.monitor.respond, fuse)
         self._wait_for(now, lambda store: self._save(store, alert, fuse))
+
+    def save(self, store: Store, alert: Alert, notes: Sequence[Note]) -> bool:
+        """Write an alert that another thread raised, with all that follows from it and some notes.
+
+        Returns
+        -------
+        False where another replica wrote any of it in between: nothing was done.
+        """
+        alert, fuse = self._named(alert), drawn()
+
+        def along(before: Standing, after: Standing) -> Sequence[Note]:  # noqa: ARG001
+            return [*self._new(alert), *notes]
+
+        found = tried(store, alert.caller, self._step(alert, fuse), along, self._act(alert))
+        return found is not None
 
     def burn(self, lit: Standing, rows: int) -> bool:
         """Let a caller's fuse burn down by some rows: whether these may still be asked."""
@@ -153,22 +168,27 @@ class Alarms:
             return standing(store, alert.caller)  # its answer was lost, and it is tried again
 
         def along(before: Standing, after: Standing) -> Sequence[Note]:  # noqa: ARG001
-            version = 0 if whole is None or known is None else known.version
-            note = Note(ALERT, last.id.encode(), packed(last), version)
-            return [note] if whole is not None else [note, *queue(alert, self._sinks, alert.at)]
+            if known is None or whole is None:
+                return self._new(alert)
+            return [replace(known, content=packed(last))]
 
-        def act(before: Standing, after: Standing) -> Act | None:
-            return act_of(before, after, alert.at)
-
-        def step(before: Standing) -> Standing:
-            return climbed(before, alert, self.monitor.respond, fuse)
-
-        found = changed(store, alert.caller, step, along, act)
+        found = changed(store, alert.caller, self._step(alert, fuse), along, self._act(alert))
         self._lately[alert.caller, alert.detector] = last
         self._lately.move_to_end((alert.caller, alert.detector))
         if len(self._lately) > LATELY:
             self._lately.popitem(last=False)
         return found
+
+    def _new(self, alert: Alert) -> list[Note]:
+        """An alert of its own, and what waits to be sent of it."""
+        note = Note(ALERT, alert.id.encode(), packed(alert))
+        return [note, *queue(alert, self._sinks, alert.at)]
+
+    def _step(self, alert: Alert, fuse: int) -> Step:
+        return lambda before: climbed(before, alert, self.monitor.respond, fuse)
+
+    def _act(self, alert: Alert) -> Callable[[Standing, Standing], Act | None]:
+        return lambda before, after: act_of(before, after, alert.at)
 
 
 def _numbered(store: Store, principal: bytes, job: Job) -> tuple[Standing, int]:

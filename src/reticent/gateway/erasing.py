@@ -7,18 +7,16 @@ so until somebody says otherwise, or being erased would be the way to go on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import msgspec
 
 from reticent.errors import StoreError
 from reticent.event import Act, Alert, Erasure
 from reticent.gateway.journal import entry, read
 from reticent.monitor import shared, standing
+from reticent.monitor.standing import notes_of
 from reticent.store import Note, Store, Work
 
 ALERT, SESSION = "alert", "session"
-PORTION = 1_000  # notes that are read at once
 TRIES = 100  # to write an alert that others are writing
 
 _alert = msgspec.msgpack.Decoder(Alert).decode
@@ -63,19 +61,12 @@ def _forget_old(store: Store, before: float) -> None:
 
 def _forget_principal(store: Store, principal: bytes) -> None:
     """Drop what bears a principal's token; the old bytes go last, with those of the index."""
-    for note in _notes(store, ALERT):
+    for note in notes_of(store, ALERT):
         if principal in note.content:
             _forget_in(store, note, principal)
-    store.drop(SESSION, [note.key for note in _notes(store, SESSION) if principal in note.key])
+    store.drop(SESSION, [note.key for note in notes_of(store, SESSION) if principal in note.key])
     standing.forget_principal(store, principal)
     shared.forget_principal(store, principal)
-
-
-def _notes(store: Store, kind: str) -> Iterator[Note]:
-    after = 0
-    while some := store.notes(kind, after, PORTION):
-        yield from some
-        after = some[-1].version
 
 
 def _forget_in(store: Store, found: Note, principal: bytes) -> None:

@@ -54,7 +54,7 @@ class Remembering:
         self._sessions: dict[str, dict[bytes, Mapping[str, float]]] = {}
         self._after = self._rounds = 0
         self._released: dict[bytes, float] = {}  # when, of whom that is known here
-        watch.known = lambda principal: standings.latest(principal).evidence
+        watch.known = standings.latest
         standings.heard = self._heard
 
     async def round(self, aside: Aside) -> None:
@@ -115,8 +115,11 @@ class Remembering:
         return len(self._sessions.get(role, {})) < self._watch.settings.shadow
 
     def _heard(self, standing: Standing) -> None:
-        """A caller was released: what spoke against them is forgotten here, too, once."""
+        """What was alarmed elsewhere is not alarmed here; of whom is released all is forgotten."""
         principal = standing.principal
+        for role in self._watch.rules if standing.alarmed else ():
+            if (memory := self._watch.callers.get((principal, role))) is not None:
+                memory.heard(standing.alarmed)
         if standing.treated or standing.rung or not standing.reason:
             self._released.pop(principal, None)
         elif self._released.get(principal) != standing.since:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from reticent.access.identity import Identity
@@ -151,7 +152,8 @@ class Worker:
             self._tasks.append(asyncio.create_task(self._every(CHECKPOINT, self.sign)))
             self._tasks.append(asyncio.create_task(self._every(SWEEP, self.sweep, at_once=True)))
             permitted = [role for role, one in self.plan.contracts.items() if one.permit]
-            self._linking = Linking(self.plan.store(), permitted, self.alarms.raised)
+            told = partial(self.counters.add, "alerts")
+            self._linking = Linking(self.plan.store(), permitted, self.alarms.save, told)
             self._tasks.append(asyncio.create_task(self._every(LINK, self._linking.round)))
         if self._first and self.plan.sinks:
             self._outbox = Outbox(self._outbox_store, self.plan.senders())

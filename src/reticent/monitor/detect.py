@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -11,7 +11,8 @@ import numpy as np
 
 from reticent.event import TOKEN_BYTES, Alert, QueryEvent
 from reticent.monitor.link import completed_by_chance, linked
-from reticent.monitor.promise import Calibrated, calibrate
+from reticent.monitor.memory import Memory
+from reticent.monitor.promise import Calibrated, calibrate, chosen
 from reticent.monitor.sketch import Sketcher
 from reticent.monitor.trace import Session
 from reticent.monitor.watch import Watch
@@ -28,10 +29,12 @@ class Detection:
     ----------
     alerts : each with its caller's name, in the sessions' order; those across callers last.
     calibrated : the threshold of sessions; None where there was nothing to calibrate on.
+    chosen : callers whom e-BH chooses of all at the end, the strongest evidence first.
     """
 
     alerts: list[tuple[str, Alert]]
     calibrated: Calibrated | None
+    chosen: list[str]
 
 
 def detect(
@@ -52,28 +55,38 @@ def detect(
     honest : sessions to calibrate on. tell : how many sessions are done.
     target : the model as the role sees it: it fills in answers that were not recorded.
     """
-    calibrated, chance, done = None, None, 0
+    calibrated, chance = None, None
     if honest:
-        peaks, events = [], []
-        for done, session in enumerate(honest, 1):
-            events.append(event(session, sketcher, role))
-            _shown(watch, events[-1], session, target)
-            peaks.append(watch.memory(events[-1].principal, role).peaks)
-            watch.forget(events[-1].principal)
-            tell(done)
+        peaks, calm = [], []
+        for one, _, memory in _each(honest, watch, sketcher, role, target, tell):
+            calm.append(one)
+            peaks.append(memory.peaks)
         calibrated = watch.sessions[role] = calibrate(np.array(peaks), watch.settings.alpha)
-        chance = completed_by_chance(events) if watch.groups else None
+        chance = completed_by_chance(calm) if watch.groups else None
     alerts: list[tuple[str, Alert]] = []
-    events = []
-    for place, session in enumerate(sessions, done + 1):
-        events.append(event(session, sketcher, role))
-        found = _shown(watch, events[-1], session, target)
-        watch.forget(events[-1].principal)
+    events, values = [], []
+    shown = _each(sessions, watch, sketcher, role, target, tell, len(honest))
+    for session, (one, found, memory) in zip(sessions, shown, strict=True):
+        events.append(one)
+        values.append(memory.contract)
         alerts += [(session.caller, alert) for alert in found]
-        tell(place)
     if watch.groups and len(sessions) > 1:
         alerts += _across(sessions, events, chance)
-    return Detection(alerts, calibrated)
+    picked = chosen(values, watch.settings.alpha)
+    return Detection(alerts, calibrated, [sessions[place].caller for place in picked])
+
+
+def _each(
+    sessions: Sequence[Session], watch: Watch, sketcher: Sketcher, role: str,
+    target: Target | None, tell: Tell, done: int = 0,
+) -> Iterator[tuple[QueryEvent, list[Alert], Memory]]:  # fmt: skip
+    """Show one session after the other, each to a watch that remembers none of the others."""
+    for place, session in enumerate(sessions, done + 1):
+        one = event(session, sketcher, role)
+        found = _shown(watch, one, session, target)
+        yield one, found, watch.memory(one.principal, role)
+        watch.forget(one.principal)
+        tell(place)
 
 
 def event(session: Session, sketcher: Sketcher, role: str) -> QueryEvent:

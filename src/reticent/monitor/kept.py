@@ -17,7 +17,7 @@ from reticent.monitor.points import Axes, Manifold
 from reticent.monitor.reference import Gaps, Reference
 
 ARRAY = 1  # code of an array among what msgpack knows
-FORMAT = 1
+FORMAT = 2
 
 
 def save_reference(reference: Reference, path: Path) -> None:

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from reticent.event import Act, Alert
+from reticent.monitor.memory import BETTING
 from reticent.monitor.settings import Rung
 from reticent.monitor.standing import LONGEST, STATES, Standing, State
 from reticent.target import Answer
@@ -41,9 +42,10 @@ def climbed(before: Standing, alert: Alert, respond: Sequence[Rung], fuse: int) 
     """
     if not alert.caller:
         return before
+    over = alert.evidence.get("evidence", 0.0) if alert.detector in BETTING else 0.0
     counted = replace(
         before, role=alert.role or before.role, alerts=before.alerts + 1,
-        last=max(before.last, alert.at),
+        last=max(before.last, alert.at), alarmed=max(before.alarmed, over),
     )  # fmt: skip
     if alert.auditor or alert.others or alert.limit:
         return counted

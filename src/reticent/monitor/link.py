@@ -212,29 +212,19 @@ def alert(
     usual = group.usual[column]
     evidence = group.evidence[group.members.index(caller)]
     return Alert(
-        at=at,
-        caller=caller,
-        query=max(0, account.rows - 1),
-        detector=DETECTOR,
+        at=at, caller=caller, query=max(0, account.rows - 1), detector=DETECTOR,
         reason=f"{len(group.members)} accounts complete each other's sweeps: for {whole.completed}"
         f" of {whole.telling} records, others asked the values that this one left out; at most"
         f" {usual * whole.telling:.1f} are expected by chance",
         promise=f"of the accounts that stand out at any one moment, on average at most"
         f" {100 * alpha:g} % are honest, if at most {100 * usual:.3g} % of an honest account's"
         " records are ever completed by others",
-        evidence={
-            "accounts": float(len(group.members)),
-            "records": float(whole.telling),
-            "completed": float(whole.completed),
-            "usual": usual,
-            "log10": evidence / float(np.log(10)),
-        },
-        role=account.role,
-        model=account.model,
-        contract=account.contract,
-        source=account.source,
+        evidence={"accounts": float(len(group.members)), "records": float(whole.telling),
+                  "completed": float(whole.completed), "usual": usual,
+                  "log10": evidence / float(np.log(10))},
+        role=account.role, model=account.model, contract=account.contract, source=account.source,
         others=tuple(one for one in group.members if one != caller),
-    )
+    )  # fmt: skip
 
 
 def linked(

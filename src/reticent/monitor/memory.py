@@ -109,9 +109,15 @@ class Gain(NamedTuple):
         )  # fmt: skip
 
 
-def harder(evidence: float) -> float:
-    """What the next alarm needs after one: twice as many digits, so that alerts stay few."""
-    return max(STEP, evidence * evidence)
+def harder(contract: float, lately: float) -> dict[str, float]:
+    """What the next alarm needs after one: twice as many digits, so that alerts stay few.
+
+    One sweep speaks for both promises. Whichever was passed, both are moved by the same factor:
+    what was alarmed once is not alarmed again by the other one.
+    """
+    most = max(contract, lately)
+    factor = max(STEP, most * most) / most
+    return {"contract": max(1.0, contract * factor), "lately": max(1.0, lately * factor)}
 
 
 class Memory:
@@ -119,25 +125,26 @@ class Memory:
 
     Parameters
     ----------
-    evidence : log wealth from earlier, as ``Standing`` keeps it.
+    earlier : what the store knows of the caller.
 
     Attributes
     ----------
     queries : so far, here. raised : promise to the factor that the next alarm needs.
+    alarmed : the largest evidence that the allowance was alarmed over, here or elsewhere.
     day : on which the session that runs has begun. last : when a query came.
     """
 
     __slots__ = (
-        "_counted", "_saved", "_seen", "all", "bets", "day", "last", "limits", "queries", "raised",
-        "refused", "score", "sessions", "trail",
+        "_before", "_counted", "_over", "_saved", "_seen", "_settings", "alarmed", "all", "bets",
+        "day", "last", "limits", "queries", "raised", "refused", "score", "sessions", "trail",
     )  # fmt: skip
 
     def __init__(
         self, settings: Monitor, reference: Reference | None, measure: Measure | None,
-        groups: int, rules: Rules, evidence: Sequence[float] = (),
+        groups: int, rules: Rules, earlier: Standing | None = None,
     ) -> None:  # fmt: skip
         self.queries = self.refused = 0
-        self.score = self.last = 0.0
+        self.score = self.last = self.alarmed = 0.0
         self.day = -1
         self.raised: dict[str, float] = {}
         self.trail = None if measure is None else Trail(measure)
@@ -155,11 +162,9 @@ class Memory:
         self.all: list[Detector] = [*self.bets, *self.sessions, *self.limits]
         self._counted, self._seen = (0, 0), -1
         self._saved = (0.0,) * (STAKES * len(BETTING))
-        if len(evidence) == len(self._saved):
-            self._set(evidence)
-            self._saved = self._logs()
-            if (earlier := self.contract * settings.alpha) >= 1.0:
-                self.raised = {"contract": harder(earlier)}
+        self._settings, self._before, self._over = settings, False, 0.0
+        if earlier is not None:
+            self._resume(earlier)
 
     @property
     def due(self) -> bool:
@@ -173,12 +178,28 @@ class Memory:
     @property
     def contract(self) -> float:
         """The e-value of the written allowance."""
-        return sum([one.bets.value for one in self.bets]) / (len(self.bets) or 1)
+        now = sum([one.bets.value for one in self.bets]) / (len(self.bets) or 1)
+        return now if now > self._over else self._over
 
     @property
     def lately(self) -> float:
         """The e-detector's value."""
         return sum([one.bets.lately for one in self.bets]) / (len(self.bets) or 1)
+
+    def alarm(self, contract: float, lately: float) -> None:
+        """The allowance is alarmed over: the next alarm is made much harder."""
+        self.alarmed, self._over = max(contract, lately), 0.0
+        self.raised |= harder(contract, lately)
+
+    def heard(self, alarmed: float) -> None:
+        """An alarm over so much evidence stands in the store: none is raised for it again."""
+        if alarmed >= 1.0 and alarmed > self.alarmed:
+            self.alarm(alarmed, max(1.0, self.lately) / self._settings.run_length)
+
+    def why(self, first: Detector) -> str:
+        """What a detector saw, in words."""
+        more = ", besides what was counted earlier or elsewhere" if self._before else ""
+        return first.reason() + more
 
     def session(self, scales: Sequence[float]) -> float:
         """The session statistic: the largest evidence, each detector's in its own scale."""
@@ -223,9 +244,24 @@ class Memory:
     def merge(self, evidence: Sequence[float]) -> None:
         """Go on from what all replicas know together, and what was bet here meanwhile."""
         since = [a - b for a, b in zip(self._logs(), self._saved, strict=True)]
+        self._before |= any(abs(a - b) > 1e-6 for a, b in zip(evidence, self._saved, strict=True))
         self._set([a + b for a, b in zip(evidence, since, strict=True)])
-        self._seen = -1
         self._saved = tuple(a - b for a, b in zip(self._logs(), since, strict=True))
+        self._look()
+
+    def _resume(self, earlier: Standing) -> None:
+        if len(earlier.evidence) == len(self._saved):  # else another version's
+            self._set(earlier.evidence)
+            self._saved = self._logs()
+            self._before = any(earlier.evidence)
+        self.heard(earlier.alarmed)
+        self._look()
+
+    def _look(self) -> None:
+        """What was added up elsewhere is looked at with the next query, before it can fade."""
+        self._seen = -1
+        if self.contract * self._settings.alpha >= self.raised.get("contract", 1.0):
+            self._over = self.contract
 
     def _logs(self) -> tuple[float, ...]:
         wealth = {one.name: one.bets.wealth for one in self.bets}

@@ -14,18 +14,20 @@ from numpy.typing import NDArray
 from reticent.column import absent, is_missing, is_numeric
 from reticent.dataset import Dataset
 
-ZERO, ONE = np.float32(0.0), np.float32(1.0)
+ONE = np.float32(1.0)
 MOST = 4_000  # rows that directions are found from
 APART = 4.0  # between two levels of a text column
 FAR = 2.0**20  # where a cell is missing: beyond all levels, bins and numbers
 WIDE = 48  # columns; beyond them points are projected
 PROJECTED = 32  # directions
+BUCKETS = 32  # of signed sums beside them, which tell a change of few cells from one of all
 PLENTY = 320  # rows from which on a direction fits none of them by chance
 FEW_VALUES = 24  # of a column: then the steps between them are its own
 SLACK = 0.6  # of a column's smallest step
 SAME = 1e-4  # below it a cell is the same
 TINY = 0.1  # steps of an optimizer, hardly of a person
 FIFTHS = 5  # bins of a sensitive number that has none in [domains]
+ONE_UNIT = 2.0  # columns of one unit: most have half of the largest range
 FEW = 2  # columns that a person edits at once
 FOLDS = 4  # honest rows are measured by ellipsoids of others
 OUTSIDE = 0.005  # of honest rows that lie beyond each bound of the manifold
@@ -47,7 +49,9 @@ class Axes:
         placed like points and filled up with the last one.
     slack : (dimensions,) differences that do not count: of columns that take few values, more
         than half of the smallest step, so that jitter between two values is none.
-    project : (d, PROJECTED) for wide rows, or None.
+    project : (d, PROJECTED + BUCKETS) for wide rows, or None. Distances count in the directions;
+        what changes, and how many cells, is seen in the buckets (Charikar et al. 2002,
+        doi:10.1007/3-540-45465-9_59): each cell is in one of them.
     """
 
     columns: tuple[str, ...]
@@ -65,6 +69,16 @@ class Axes:
         """Coordinates of a point."""
         return len(self.columns) if self.project is None else self.project.shape[1]
 
+    @property
+    def measured(self) -> NDArray[np.bool_]:
+        """(dimensions,) True for the coordinates that distances are measured in."""
+        return np.arange(self.dimensions) < (self.dimensions if self.project is None else PROJECTED)
+
+    @property
+    def cells(self) -> slice:
+        """The coordinates of which few differ where few cells do."""
+        return slice(None if self.project is None else PROJECTED, None)
+
     def __call__(self, rows: Dataset) -> tuple[Points, bool]:
         """Place n rows: (n, dimensions), and whether cells are missing."""
         matrix = rows.matrix(self.columns)
@@ -77,7 +91,9 @@ class Axes:
                 APART * bisect_left(rising, cell) if not math.isnan(cell) else np.nan
                 for cell in matrix[:, place].tolist()
             ]
-        gaps = not (placed.max() < FAR and placed.min() > -FAR)  # false of what is missing, too
+        gaps = False
+        if not np.vdot(placed, placed) < FAR:  # nearly always it is: no cell can be far then
+            gaps = not (placed.max() < FAR and placed.min() > -FAR)  # false of missing ones, too
         if gaps:
             np.clip(placed, -FAR, FAR, out=placed)
             placed[np.isnan(placed)] = FAR if self.project is None else 0.0
@@ -89,13 +105,7 @@ class Axes:
 
     def gap(self, points: Points, point: NDArray[np.float32]) -> Points:
         """Distances (n, d) by coordinate from n points to one, from 0 to 1."""
-        gap: Points = points - point
-        np.abs(gap, out=gap)
-        if len(self.few):
-            gap -= self.slack
-            np.maximum(gap, ZERO, out=gap)
-        np.minimum(gap, ONE, out=gap)
-        return gap
+        return apart(points, point, self.slack if len(self.few) else None, ONE)
 
     def unheard(self, point: NDArray[np.float32]) -> list[int]:
         """Which columns of few values have one here that no honest row had, by place in ``few``."""
@@ -132,6 +142,8 @@ def fit_axes(
     ----------
     hidden : sensitive column to its bins' edges, where it has some.
     """
+    if len(columns) > WIDE and all(is_numeric(honest[name]) for name in columns):
+        return _wide_axes(honest, columns, rng)
     center = np.zeros(len(columns), dtype=np.float32)
     scale = np.ones(len(columns), dtype=np.float32)
     slack = np.zeros(len(columns), dtype=np.float32)
@@ -162,12 +174,50 @@ def fit_axes(
             levels[name] = {cell: at for at, cell in enumerate(cells)}
     few = np.array(list(grid), dtype=np.intp)
     values = np.array(list(grid.values()), dtype=np.float32).reshape(len(few), FEW_VALUES)
-    axes = Axes(tuple(columns), center, scale, slack, few, values, bins, levels)
-    if len(columns) <= WIDE or levels:
-        return axes
-    none = np.zeros(PROJECTED, dtype=np.float32)
-    project = _projection(axes(honest)[0], rng)
-    return Axes(tuple(columns), center, scale, none, few[:0], values[:0], {}, levels, project)
+    return Axes(tuple(columns), center, scale, slack, few, values, bins, levels)
+
+
+def _wide_axes(honest: Dataset, columns: Sequence[str], rng: np.random.Generator) -> Axes:
+    """Place rows that are projected.
+
+    Where columns share a unit, rarely used ones weigh no more than half of the usual one: a pixel
+    of the border is black in nearly all pictures, and in units of its own standard deviation the
+    least noise there would outweigh everything else.
+    """
+    seen = np.column_stack([honest[name] for name in columns]).astype(float)
+    reach = np.nanmax(seen, axis=0) - np.nanmin(seen, axis=0)
+    spread = np.nanstd(seen, axis=0)
+    usual = np.median(spread[spread > 0.0]) if spread.any() else 1.0
+    spread[spread == 0.0] = usual
+    if np.quantile(reach, 0.9) <= ONE_UNIT * np.median(reach):
+        spread = np.maximum(spread, usual / 2.0)
+    axes = Axes(
+        tuple(columns), np.nanmedian(seen, axis=0).astype(np.float32),
+        (1.0 / spread).astype(np.float32), np.zeros(PROJECTED + BUCKETS, dtype=np.float32),
+        np.zeros(0, dtype=np.intp), np.zeros((0, FEW_VALUES), dtype=np.float32),
+    )  # fmt: skip
+    project = np.hstack([_projection(axes(honest)[0], rng), _buckets(len(columns), rng)])
+    return replace(axes, project=project)
+
+
+def apart(
+    points: Points, point: NDArray[np.float32], slack: NDArray[np.float32] | None,
+    most: NDArray[np.float32] | np.float32,
+) -> Points:  # fmt: skip
+    """Distances (n, d) by coordinate, at most 1.
+
+    Parameters
+    ----------
+    slack : (d,), or (n, d), which is quicker; None: every difference counts.
+    most : 1, or ones (n, d).
+    """
+    gap: Points = points - point
+    np.abs(gap, out=gap)
+    if slack is not None:
+        np.maximum(gap, slack, out=gap)
+        gap -= slack
+    np.minimum(gap, most, out=gap)
+    return gap
 
 
 def _other(cell: object, levels: Mapping[object, int]) -> int:
@@ -201,6 +251,13 @@ def _projection(points: Points, rng: np.random.Generator) -> NDArray[np.float32]
     directions = np.concatenate([main, other / np.linalg.norm(other, axis=1, keepdims=True)])
     spread = ((rest - middle) @ directions.T).std(axis=0)
     return np.asarray(directions.T / np.maximum(spread, 1e-6), dtype=np.float32)
+
+
+def _buckets(columns: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Each column's place among signed sums: (columns, BUCKETS)."""
+    sums = np.zeros((columns, BUCKETS), dtype=np.float32)
+    sums[np.arange(columns), rng.permutation(columns) % BUCKETS] = rng.choice([-1, 1], columns)
+    return sums
 
 
 def edited(gap: NDArray[np.float32]) -> NDArray[np.bool_]:

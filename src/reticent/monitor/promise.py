@@ -21,8 +21,6 @@ FINE = 10_000  # steps that an allowance is rounded up to
 FULL = 300.0  # nats, either way, that wealth is kept within: an honest past, and a long attack
 LEAST, MOST = math.exp(-FULL), math.exp(FULL)
 CONFIDENCE = 0.95
-ONE_AVERAGE = 99  # honest sessions needed at alpha = 1 %
-ONE_CONFIDENT = 299
 
 
 class Bets:

@@ -69,7 +69,8 @@ class Reference:
     Attributes
     ----------
     axes : rows to points. hidden : (dimensions,) True for coordinates of sensitive columns.
-    numbers : (dimensions,) True for the others that are numbers. gaps, manifold : see there.
+    numbers : (dimensions,) True for the others that are numbers, and distances count.
+    gaps, manifold : see there.
     groups : of watched columns. alike : per group, record to the share of people who have it.
     rare : per group, the share of people who have a record that is not among them.
     differ : per group, how often two people differ in it.
@@ -164,40 +165,40 @@ def _marks(
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Which coordinates are sensitive, and which of the others are numbers."""
     if axes.project is not None:
-        return np.zeros(axes.dimensions, dtype=bool), np.ones(axes.dimensions, dtype=bool)
+        marks = np.zeros((2, axes.dimensions), dtype=bool)
+        marks[1] = axes.measured
+        return marks[0], marks[1]
     watched = {name for group in groups for name in group}
     hidden = np.array([name in watched for name in axes.columns])
     return hidden, np.array([name not in axes.levels for name in axes.columns]) & ~hidden
 
 
 def _gaps(axes: Axes, points: Points, hidden: NDArray[np.bool_], rng: np.random.Generator) -> Gaps:
-    order = rng.permutation(len(points))
+    order, rests = rng.permutation(len(points)), axes.measured & ~hidden
     nearest, pairs, edits = [], [], []
     for start in range(min(TRIED, len(points))):
         others = points[np.resize(np.roll(order, -start - 1)[:-1], WINDOW)]
         gap = axes.gap(others, points[order[start]])
-        rest = gap[:, ~hidden].mean(axis=1)
+        rest = gap[:, rests].mean(axis=1)
         differs = gap[:, hidden].any(axis=1) if hidden.any() else rest > 0
         nearest.append(float(rest[differs].min(initial=1.0)))
         pairs.append(rest)
-        edits.append(bool(edited(gap).any()))
+        edits.append(bool(edited(gap[:, axes.cells]).any()))
     # Distances come in steps where columns do: just below the step that would be too common.
     near = min(float(np.quantile(nearest, NEAR_SHARE, method="higher")) * 0.999, NEAR_MOST)
     person = float(np.quantile(np.concatenate(pairs), PERSON_SHARE))
     by_chance = (1.0 + np.sum(np.array(nearest) <= near)) / (1.0 + len(nearest))
-    crowd = _crowd(axes, points, hidden, rng)
+    crowd = _crowd(axes, points, rests, rng)
     return Gaps(near, float(by_chance), crowd, max(person, near), float(np.mean(edits)))
 
 
-def _crowd(
-    axes: Axes, points: Points, hidden: NDArray[np.bool_], rng: np.random.Generator
-) -> float:
+def _crowd(axes: Axes, points: Points, rests: NDArray[np.bool_], rng: np.random.Generator) -> float:
     """How near honest rows of people who are alike come to ``SEVERAL`` others."""
     size = min(len(points) - 1, max(WINDOW + 1, len(points) // ALIKE))
     found = []
     for anchor in rng.permutation(len(points))[:ANCHORS]:
-        far = axes.gap(points, points[anchor])[:, ~hidden].mean(axis=1)
+        far = axes.gap(points, points[anchor])[:, rests].mean(axis=1)
         some = rng.permutation(np.argpartition(far, size)[: size + 1])[: WINDOW + 1]
-        rest = axes.gap(points[some[1:]], points[some[0]])[:, ~hidden].mean(axis=1)
+        rest = axes.gap(points[some[1:]], points[some[0]])[:, rests].mean(axis=1)
         found.append(np.partition(rest, SEVERAL - 1)[SEVERAL - 1])
     return float(np.quantile(found, CROWD_SHARE))

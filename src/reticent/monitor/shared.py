@@ -7,7 +7,7 @@ compare-and-set: where another replica was quicker, nothing is written and nothi
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -17,6 +17,7 @@ from reticent.event import WHOLE, Act, Alert, Erasure, QueryEvent
 from reticent.monitor import slow
 from reticent.monitor.index import Account, Cursor, Index, Sums
 from reticent.monitor.link import ALPHA, alert, groups
+from reticent.monitor.standing import notes_of
 from reticent.store import Erased, Note, Store
 
 KIND = "account"
@@ -29,6 +30,8 @@ GROWN = 1 / 8  # a group of which so many members are new is named anew at once
 PAUSE = 60.0  # seconds after which a smaller change of it is told
 TRIES = 100  # to write what others go on writing
 
+Save = Callable[[Alert, Sequence[Note]], bool]  # an alert and notes, all or nothing
+
 packed = msgspec.msgpack.Encoder().encode
 _entry = msgspec.msgpack.Decoder(QueryEvent | Erasure | Act).decode
 _account = msgspec.msgpack.Decoder(Account).decode
@@ -36,16 +39,10 @@ _cursor = msgspec.msgpack.Decoder(Cursor).decode
 
 
 class Folded(NamedTuple):
-    """What came of one transaction: entries read; whether another replica was quicker; who swept.
-
-    Attributes
-    ----------
-    slow : accounts that sweep slowly, and were not named before.
-    """
+    """What came of one transaction: entries read; whether another replica was quicker."""
 
     entries: int = 0
     lost: bool = False
-    slow: tuple[tuple[bytes, Account], ...] = ()
 
 
 class Shared:
@@ -59,6 +56,7 @@ class Shared:
     Attributes
     ----------
     suspects : accounts with completed records, and the versions of their notes.
+    slow : accounts that sweep slowly and were not named for it.
     cursor : as read last. seen : the version of the last account that was read.
     """
 
@@ -67,6 +65,7 @@ class Shared:
         self.cursor = Cursor()
         self.suspects: OrderedDict[bytes, tuple[Account, int]] = OrderedDict()
         self._others: OrderedDict[bytes, tuple[Account, int]] = OrderedDict()
+        self.slow: dict[bytes, Account] = {}
         self.seen = 0
 
     def look(self) -> bool:
@@ -85,12 +84,18 @@ class Shared:
         account = _account(note.content)
         place = self.suspects if account.completed else self._others
         place[note.key] = account, note.version
+        if slow.stands_out(account):
+            self.slow[note.key] = account
         if len(place) > CACHED:
-            place.popitem(last=False)
+            self._drop(next(iter(place)))
 
     def _drop(self, principal: bytes) -> None:
-        self.suspects.pop(principal, None)
-        self._others.pop(principal, None)
+        for of in (self.suspects, self._others, self.slow):
+            of.pop(principal, None)
+
+    def _at_hand(self, principal: bytes) -> tuple[Account, int] | None:
+        """An account and the version of its note, if it is known here."""
+        return self.suspects.get(principal) or self._others.get(principal)
 
     def refresh(self, principals: Iterable[bytes]) -> None:
         """Read accounts anew, after another replica was quicker or somebody erased them."""
@@ -123,31 +128,34 @@ class Shared:
         for event in events:
             index.fold(event)
         self.cursor.next = after
-        found = tuple(one for one in index.accounts.items() if slow.stands_out(one[1]))
-        for _, account in found:
-            account.told = events[-1].at
         notes = [Note(KIND, principal, packed(account), versions[principal])
                  for principal, account in index.accounts.items()]  # fmt: skip
         notes.append(Note(*CURSOR, packed(self.cursor), 0 if note is None else note.version))
         if self._store.write(notes, list(index.changed.values())):
-            return Folded(entries, slow=found)
+            return Folded(entries)
         self.refresh(index.accounts)
         return Folded(lost=True)
 
-    def claim(self, principals: Iterable[bytes], now: float) -> bool:
-        """Mark suspects as named: False where another replica was quicker, or they were erased."""
-        notes = []
-        for principal in principals:
-            account, version = self.suspects[principal]
-            marked = msgspec.structs.replace(account, named=now)
-            notes.append(Note(KIND, principal, packed(marked), version))
-        done = self._store.write(notes)
-        self.refresh(note.key for note in notes)
+    def claim(self, alert: Alert, principals: Collection[bytes], save: Save, **mark: float) -> bool:
+        """Mark accounts, as named for example, in the very transaction that their alert is in.
+
+        Returns
+        -------
+        False where another replica was quicker, or they were erased.
+        """
+        found = {principal: self._at_hand(principal) for principal in principals}
+        notes = [
+            Note(KIND, principal, packed(msgspec.structs.replace(one[0], **mark)), one[1])
+            for principal, one in found.items()
+            if one is not None
+        ]
+        done = len(notes) == len(found) and save(alert, notes)
+        self.refresh(principals)
         return done
 
     def _of(self, principal: bytes, versions: dict[bytes, int]) -> Account:
         """Copy an account, as it is known here or in the store."""
-        found = self.suspects.get(principal) or self._others.get(principal)
+        found = self._at_hand(principal)
         if found is not None:
             versions[principal] = found[1]
             return _account(packed(found[0]))
@@ -188,19 +196,21 @@ class Linker:
 
     Parameters
     ----------
-    permitted : roles that may ask sweep-like. alpha, chance : as in ``link.groups``.
+    save : writes an alert with what follows from it; default: the alert is the caller's to keep.
+    permitted : roles that may ask sweep-like. alpha : as in ``link.groups``.
     """
 
     def __init__(
         self,
         store: Store,
         *,
+        save: Save | None = None,
         permitted: Collection[str] = (),
         alpha: float = ALPHA,
-        chance: Mapping[str, float] | None = None,
     ) -> None:
         self._store, self._permitted = store, permitted
-        self._alpha, self._chance = alpha, chance
+        self._save: Save = (lambda _, notes: store.write(notes)) if save is None else save
+        self._alpha = alpha
         self.begin()
 
     def begin(self) -> None:
@@ -213,31 +223,40 @@ class Linker:
 
         Returns
         -------
-        Alerts about groups with members that were not named before. No replica raises them too.
+        Alerts that were saved: about slow sweeps, and groups with members that were not named
+        before. No replica raises them too.
 
         Raises
         ------
         StoreError : what was folded until then stays so.
         """
         index, known = self._index, self._index.look()
-        told: list[Alert] = []
         for _ in range(ROUND):
             folded = index.fold(ROWS)
-            told += [slow.alert(caller, account, now) for caller, account in folded.slow]
             if folded.lost or not folded.entries:
                 break
             known = index.look()
-        if not known or index.seen == self._judged:
-            return told
+        swept = [slow.alert(caller, account, now) for caller, account in index.slow.items()]
+        told = [one for one in swept if index.claim(one, [one.caller], self._save, told=now)]
+        if known and index.seen != self._judged:
+            told += self._link(now)
+        return told
+
+    def _link(self, now: float) -> list[Alert]:
+        """Name the groups of accounts that stand out, as far as they were not named."""
+        index, told = self._index, list[Alert]()
         accounts = {principal: one for principal, (one, _) in index.suspects.items()}
         later = False
-        for group in groups(accounts, index.cursor, alpha=self._alpha, chance=self._chance):
+        for group in groups(accounts, index.cursor, alpha=self._alpha):
             fresh = [one for one in group.members if not accounts[one].named]
             last = max(accounts[one].named for one in group.members)
             few = len(fresh) < GROWN * len(group.members) and 0 <= now - last < PAUSE
-            if fresh and not few and index.claim(fresh, now):
-                told.append(alert(group, fresh[0], accounts, now, self._alpha))
-            elif fresh:
+            if not fresh:
+                continue
+            found = alert(group, fresh[0], accounts, now, self._alpha)
+            if not few and index.claim(found, fresh, self._save, named=now):
+                told.append(found)
+            else:
                 later = True
         if not later:
             self._judged = index.seen
@@ -265,11 +284,8 @@ def forget_principal(store: Store, principal: bytes) -> None:
     note = store.note(KIND, principal)
     _discount(store, [] if note is None else [_account(note.content)])
     store.drop(KIND, [principal])
-    after = 0
-    while some := store.notes(KIND, after, PORTION):
-        after = some[-1].version
-        for one in some:
-            _leave(store, one, principal)
+    for one in notes_of(store, KIND):
+        _leave(store, one, principal)
     store.forget_principal(principal)  # and the old bytes of all that was dropped
 
 

@@ -7,6 +7,7 @@ does is in the journal before it is done.
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
@@ -40,6 +41,8 @@ class Standing(msgspec.Struct, frozen=True, array_like=True):
     state : how they are answered. fuse : rows until a freeze takes hold; None where none is lit.
     reason : of the last change of the state, in words. since : when that was. last : when an
         alert was raised or a row was counted last; both seconds since 1970.
+    alarmed : the largest evidence that the allowance was alarmed over: written with the alert, it
+        says which evidence was told.
     """
 
     principal: bytes
@@ -55,11 +58,17 @@ class Standing(msgspec.Struct, frozen=True, array_like=True):
     reason: str = ""
     since: float = 0.0
     last: float = 0.0
+    alarmed: float = 0.0
 
     @property
     def treated(self) -> bool:
         """Whether the caller is not simply free."""
         return self.state != "free" or self.fuse is not None
+
+    @property
+    def value(self) -> float:
+        """The e-value of the evidence as it is now: the mean wealth of all bets."""
+        return sum(map(math.exp, self.evidence)) / len(self.evidence) if self.evidence else 1.0
 
     @property
     def known(self) -> bool:
@@ -70,6 +79,7 @@ class Standing(msgspec.Struct, frozen=True, array_like=True):
 packed = msgspec.msgpack.Encoder().encode
 _read = msgspec.msgpack.Decoder(Standing).decode
 Step = Callable[[Standing], Standing]
+Along = Callable[[Standing, Standing], Sequence[Note]]
 
 
 def read(note: Note) -> Standing:
@@ -90,16 +100,20 @@ def standing(store: Store, principal: bytes) -> Standing:
 
 
 def every(store: Store) -> Iterator[Standing]:
-    """All standings, those written last at the end; read in portions."""
+    """All standings, those written last at the end."""
+    return map(read, notes_of(store, KIND))
+
+
+def notes_of(store: Store, kind: str) -> Iterator[Note]:
+    """All notes of a kind, those written last at the end; read in portions."""
     after = 0
-    while some := store.notes(KIND, after, PORTION):
-        yield from map(read, some)
+    while some := store.notes(kind, after, PORTION):
+        yield from some
         after = some[-1].version
 
 
 def changed(
-    store: Store, principal: bytes, step: Step,
-    along: Callable[[Standing, Standing], Sequence[Note]] | None = None,
+    store: Store, principal: bytes, step: Step, along: Along | None = None,
     act: Callable[[Standing, Standing], Act | None] | None = None,
 ) -> Standing:  # fmt: skip
     """Change how a caller stands: what it is now, whoever wrote last.
@@ -116,21 +130,40 @@ def changed(
     """
     said: set[str] = set()
     for _ in range(TRIES):
-        note = store.note(KIND, principal)
-        before = Standing(principal) if note is None else read(note)
-        after = step(before)
-        more = [] if along is None else list(along(before, after))
-        if after == before and not more:
-            return before
-        done = None if act is None else act(before, after)
-        if done is not None and done.done not in said:
-            store.commit(Work([packed(done)]))
-            said.add(done.done)
-        version = 0 if note is None else note.version
-        own = [Note(KIND, principal, packed(after), version)] if after != before else []
-        if store.write([*own, *more]):
-            return after
+        found = tried(store, principal, step, along, act, said)
+        if found is not None:
+            return found
     raise StoreError("a caller's standing", "others go on writing it", "Try again")
+
+
+def tried(
+    store: Store, principal: bytes, step: Step, along: Along | None = None,
+    act: Callable[[Standing, Standing], Act | None] | None = None, said: set[str] | None = None,
+) -> Standing | None:  # fmt: skip
+    """Change how a caller stands, as ``changed`` does, where nobody writes in between.
+
+    Parameters
+    ----------
+    said : what stands in the journal of it already.
+
+    Returns
+    -------
+    How the caller stands then; None: nothing was changed.
+    """
+    said = set() if said is None else said
+    note = store.note(KIND, principal)
+    before = Standing(principal) if note is None else read(note)
+    after = step(before)
+    more = [] if along is None else list(along(before, after))
+    if after == before and not more:
+        return before
+    done = None if act is None else act(before, after)
+    if done is not None and done.done not in said:
+        store.commit(Work([packed(done)]))
+        said.add(done.done)
+    version = 0 if note is None else note.version
+    own = [Note(KIND, principal, packed(after), version)] if after != before else []
+    return after if store.write([*own, *more]) else None
 
 
 def freeze(store: Store, principal: bytes, *, by: bytes, reason: str, now: float) -> Standing:
@@ -175,8 +208,9 @@ def release(store: Store, principal: bytes, *, by: bytes, reason: str, now: floa
         if not (before.treated or before.rung or before.score or any(before.evidence)):
             return before
         return msgspec.structs.replace(
-            before, evidence=(), score=0.0, rung=0, state="free", fuse=None, reason=words, since=now
-        )
+            before, evidence=(), score=0.0, alarmed=0.0, rung=0, state="free", fuse=None,
+            reason=words, since=now,
+        )  # fmt: skip
 
     return changed(store, principal, step, act=_acts(Act(now, by, principal, "release", words)))
 

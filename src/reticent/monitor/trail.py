@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reticent.monitor.points import FAR, FEW, SAME, TINY, Points, edited
+from reticent.monitor.points import FAR, FEW, SAME, TINY, Points, apart, edited
 from reticent.monitor.reference import SEVERAL, WINDOW, Reference
 
 RECORDS = 512  # remembered by their tokens
@@ -77,6 +77,8 @@ class Measure:
     rest : (d,) sums up to a mean what is not sensitive. about : how far a row lies, by that mean,
         from which one that it has anything to do with. values : of each column that takes few,
         how many. most, some : numbers that change at once, or by next to nothing.
+    cells : the coordinates of which few differ where few cells do; counted : of them the numbers.
+    slack, ones : (WINDOW, d) as ``apart`` wants them.
     places : each watched group's coordinates; none where rows are projected.
     turn : (d, m) points to the manifold's directions; None where there is none.
     """
@@ -89,21 +91,28 @@ class Measure:
     some: float
     places: list[list[int]]
     turn: NDArray[np.float32] | None
+    cells: slice
+    counted: NDArray[np.bool_]
+    slack: NDArray[np.float32] | None
+    ones: NDArray[np.float32]
 
     @classmethod
     def of(cls, reference: Reference) -> Measure:
         """Lay the numbers out."""
-        rest = (~reference.hidden).astype(np.float32)
-        numbers = int(reference.numbers.sum())
+        axes = reference.axes
+        rest = (axes.measured & ~reference.hidden).astype(np.float32)
+        counted = reference.numbers if axes.project is None else ~axes.measured
+        numbers = int(counted.sum())
+        ones = np.ones((WINDOW, axes.dimensions), dtype=np.float32)
         gaps, few = reference.gaps, FEW / float(rest.sum())
         return cls(
             reference, rest / rest.sum(), max(gaps.near, few),
-            [len(np.unique(row)) for row in reference.axes.grid],
+            [len(np.unique(row)) for row in axes.grid],
             max(3, DENSE * numbers), max(3, ALL_ROUND * numbers),
-            [] if reference.axes.project is not None else [
-                [reference.axes.columns.index(name) for name in group]
-                for group in reference.groups
-            ], _turn(reference),
+            [] if axes.project is not None else [
+                [axes.columns.index(name) for name in group] for group in reference.groups
+            ], _turn(reference), axes.cells, counted,
+            ones * axes.slack if len(axes.few) else None, ones,
         )  # fmt: skip
 
 
@@ -160,9 +169,10 @@ class Trail:
         if tokens:
             self._recall(point, tokens, sight, gaps)
         if size:
-            gap = reference.axes.gap(self._points[:size], point)
-            rest = gap @ measure.rest
-            nearest = rest.min()
+            slack = None if measure.slack is None else measure.slack[:size]
+            gap = apart(self._points[:size], point, slack, measure.ones[:size])
+            rest = gap.dot(measure.rest)
+            nearest = rest.item(rest.argmin())  # quicker than its minimum
             if nearest <= measure.about or (
                 nearest <= usual.crowd and np.count_nonzero(rest <= usual.crowd) >= SEVERAL
             ):
@@ -191,10 +201,10 @@ class Trail:
         assert manifold is not None
         if self._middle is None:
             self._middle, self._weighed = manifold.middle * np.float32(OWN), OWN
-        away = turned - self._middle / np.float32(self._weighed)
+        away = turned - self._middle / self._weighed
         self._middle += turned
         self._weighed += 1.0
-        wide, narrow = ((away * away) @ manifold.split).tolist()
+        wide, narrow = (away * away).dot(manifold.split).tolist()
         (low, thin), (high, thick) = manifold.low, manifold.high
         return not (low <= wide <= high and thin <= narrow <= thick)
 
@@ -267,9 +277,10 @@ class Trail:
             tried = self._hidden(about[near])
             sight.near = 0 if (near & alike).any() else tried + 1
             sight.back = sight.near == 0
-        changed = moved > SAME
+        cells = self._measure.cells
+        gap, changed = gap[:, cells], moved[:, cells] > SAME
         sight.edit = bool((edited(gap) & alike).any())
-        kin = changed.sum(axis=1) <= len(point) / 2
+        kin = changed.sum(axis=1) <= changed.shape[1] / 2
         sight.kin = bool(kin.any())
         sight.close = self._steps(gap, changed, rest[about] <= reference.gaps.crowd)
         sight.around = len(about)
@@ -283,11 +294,14 @@ class Trail:
         watches one patient moves one or two, and again the same.
         """
         measure, largest = self._measure, gap.max(axis=1)
-        steps = near & (moved[:, measure.reference.numbers].sum(axis=1) >= measure.most)
+        counted = measure.counted[measure.cells]
+        steps = near & (moved[:, counted].sum(axis=1) >= measure.most)
         tiny = largest <= TINY
         if moved[tiny].any(axis=0).sum() >= measure.some:
             steps |= tiny
-        small = (moved.sum(axis=1) <= FEW) & (largest <= SMALL)
+        small = moved.sum(axis=1) <= FEW
+        if measure.reference.axes.project is None:
+            small &= largest <= SMALL
         if moved[small].any(axis=0).sum() >= PROBED:
             steps |= small
         return int(steps.sum())

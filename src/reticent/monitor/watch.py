@@ -13,11 +13,12 @@ from reticent.event import Alert, QueryEvent
 from reticent.monitor.detectors.detector import Query
 from reticent.monitor.detectors.source import Crowd, Source
 from reticent.monitor.index import REST
-from reticent.monitor.memory import Gain, Memory, Rules, harder
+from reticent.monitor.memory import Gain, Memory, Rules
 from reticent.monitor.points import FAR
 from reticent.monitor.promise import Calibrated
 from reticent.monitor.reference import Reference, token_pairs
 from reticent.monitor.settings import Monitor
+from reticent.monitor.standing import Standing
 from reticent.monitor.trail import Measure, Sight
 from reticent.schema import Schema
 from reticent.target import Answer
@@ -50,7 +51,7 @@ class Watch:
 
     Attributes
     ----------
-    known : principal to the evidence that was saved of them.
+    known : principal to what was saved of them.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class Watch:
         most = settings.callers_per_network
         self._crowd = None if most is None else Crowd(most)
         self.callers: OrderedDict[tuple[bytes, str], Memory] = OrderedDict()
-        self.known: Callable[[bytes], Sequence[float]] = lambda _: ()
+        self.known: Callable[[bytes], Standing] = Standing
         self._left: dict[tuple[bytes, str], Gain] = {}  # of callers that were dropped
         self._over: list[Over] = []
 
@@ -197,7 +198,7 @@ class Watch:
             yield from [(NOTHING, False)] * event.rows
             return
         points, gaps = reference.axes(rows)
-        turned = None if measure.turn is None else points @ measure.turn
+        turned = None if measure.turn is None else points.dot(measure.turn)
         pairs = token_pairs(event.sketches, self.groups) if self.groups else [()] * event.rows
         for place, (point, tokens) in enumerate(zip(points, pairs, strict=True)):
             sight = trail.see(point, tokens, confident[place], gaps)
@@ -241,18 +242,17 @@ class Watch:
         self, memory: Memory, query: Query, event: QueryEvent, contract: float, lately: float
     ) -> Alert:
         """Raise an alarm over the written allowance, and make the next one much harder."""
-        own, raised = self.settings, memory.raised
-        over = contract >= raised.get("contract", 1.0)
-        raised["contract"], raised["lately"] = harder(contract), harder(lately)
+        own, over = self.settings, contract >= memory.raised.get("contract", 1.0)
+        memory.alarm(contract, lately)
         if over:
             first = max(memory.bets, key=lambda one: one.bets.value)
             words = (f"a caller who keeps to the allowance is ever alarmed with probability at "
                      f"most {100 * own.alpha:g} %")  # fmt: skip
-            return _alert(memory, query, event, first.name, first.reason(), words, contract)
+            return _alert(memory, query, event, first.name, memory.why(first), words, contract)
         first = max(memory.bets, key=lambda one: one.bets.lately)
         words = (f"as for a stolen key: on average at least {own.run_length} queries between two "
                  "false alarms")  # fmt: skip
-        return _alert(memory, query, event, first.name, first.reason(), words, lately)
+        return _alert(memory, query, event, first.name, memory.why(first), words, lately)
 
 
 def _alert(
@@ -274,7 +274,8 @@ def _told(answer: Answer | None, n: int) -> tuple[Sequence[float], Sequence[bool
         return [0.0] * n, [False] * n
     confident: Sequence[float] = [0.0] * n
     if answer.scores is not None:
-        confident = [0.0 if isnan(one) else one for one in answer.scores.max(axis=1).tolist()]
+        best = [row.item(row.argmax()) for row in answer.scores]
+        confident = [0.0 if isnan(one) else one for one in best]
     refused: Sequence[bool] = [False] * n
     if answer.answered is not None:
         refused = (~answer.answered).tolist()

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from reticent.errors import StoreError
-from reticent.store import Block, Erased, KeyRecord, Note, Sighting, Trial, Want
+from reticent.store import Block, Erased, Head, KeyRecord, Note, Sighting, Trial, Want, linked
 
 Account = tuple[str, int]  # an account and the start of its window
 Tried = tuple[bytes, bytes]  # a principal and a record
@@ -86,6 +86,13 @@ def latest(sightings: Sequence[Sighting]) -> list[tuple[bytes, bytes, bytes, int
     """One row of the index for each record and value, the last; in one order, against deadlocks."""
     rows = {(one.record, one.value): one for one in sightings}
     return [(*of, rows[of].principal, int(rows[of].shared), rows[of].at) for of in sorted(rows)]
+
+
+def appended(end: Head, entries: Sequence[bytes]) -> tuple[tuple[Any, ...], Head]:
+    """The row of the journal that follows where it ends, and where it ends then."""
+    head, count = linked(end.hash, entries), len(entries)
+    row = (end.count, count, head, time.time(), count, packed(entries))
+    return row, Head(end.count + count, head)
 
 
 def block(first: int, count: int, head: bytes, at: float, entries: bytes) -> Block:

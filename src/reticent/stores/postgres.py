@@ -9,13 +9,12 @@ been there first, the place is taken and the end is read anew.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from reticent.errors import MissingExtraError, StoreError
-from reticent.store import Done, Head, KeyRecord, Note, Sighting, Work, linked
+from reticent.store import Done, Head, KeyRecord, Note, Sighting, Work
 from reticent.stores import decided
 from reticent.stores.tables import END, Tables, found_end, seen
 
@@ -177,7 +176,7 @@ class Postgres(Tables):
         if fresh:
             db.execute(TOLD, _arrays(fresh, 3))
         if work.entries:
-            block, self._end = _block(end, work.entries)
+            block, self._end = decided.appended(end, work.entries)
             db.execute(INSERT, block, binary=True)
         if not (work.entries or work.wants or work.trials):
             db.execute("UPDATE reticent.state SET touched = touched + 1")
@@ -185,7 +184,7 @@ class Postgres(Tables):
 
     def _append(self, db: Connection, end: Head, entries: Sequence[bytes]) -> bool:
         """Write a block where the journal is thought to end: False where another one is there."""
-        block, self._end = _block(end, entries)
+        block, self._end = decided.appended(end, entries)
         return db.execute(APPEND, block, binary=True).rowcount == 1
 
     def give_back(self, account: str, window: int, rows: int) -> None:
@@ -342,13 +341,6 @@ class Postgres(Tables):
 
     def _refusal(self, found: str, do: str) -> StoreError:
         return StoreError("the store in PostgreSQL", found, do)
-
-
-def _block(end: Head, entries: Sequence[bytes]) -> tuple[tuple[Any, ...], Head]:
-    """One row of the journal, and where it ends then."""
-    head, count = linked(end.hash, entries), len(entries)
-    row = (end.count, count, head, time.time(), count, decided.packed(entries))
-    return row, Head(end.count + count, head)
 
 
 def _said(statement: str) -> bytes:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from reticent.errors import StoreError
-from reticent.store import Done, Head, KeyRecord, Note, Sighting, Trial, Want, Work, linked
+from reticent.store import Done, Head, KeyRecord, Note, Sighting, Trial, Want, Work
 from reticent.stores import decided
 from reticent.stores.tables import END, USED, Tables, found_end, seen
 
@@ -107,11 +107,10 @@ class Sqlite(Tables):
 
     def _append(self, db: sqlite3.Connection, end: Head, entries: Sequence[bytes]) -> bool:
         """Write a block where the journal is thought to end: False where another one is there."""
-        head, count = linked(end.hash, entries), len(entries)
-        row = (end.count, count, head, time.time(), count, decided.packed(entries))
+        row, after = decided.appended(end, entries)
         if db.execute(APPEND, row).rowcount != 1:
             return False
-        self._end = Head(end.count + count, head)
+        self._end = after
         return True
 
     def give_back(self, account: str, window: int, rows: int) -> None:

@@ -278,6 +278,18 @@ def test_an_optimizer_is_found_among_many_columns() -> None:
     assert silent("wide", wide(300, 36))
 
 
+def test_few_cells_of_many_are_told_from_all() -> None:
+    """A person changes some, again and again; finite differences change each once."""
+    row, x = wide(1, 37), np.asarray(wide(1, 37).matrix(wide(1, 37).names))
+    size = np.asarray(wide(300, 35).matrix(row.names)).std(axis=0)
+    edits, steps = np.repeat(x, 120, axis=0), np.repeat(x, 120, axis=0)
+    for at in range(1, 120):
+        edits[at, 100 + at % 4] += (at / 60 - 1) * size[100 + at % 4]
+        steps[at, at] += size[at]
+    assert silent("wide", Dataset.of_matrix(edits, tuple(row.names)))
+    assert evidence("wide", Dataset.of_matrix(steps, tuple(row.names)))["spread"] > 1
+
+
 def test_manifold_finds_noise_and_no_population_that_moved() -> None:
     rows, draws = clinic(200, 37), rng(4)
     for place in range(10):

@@ -11,6 +11,7 @@ from reticent.monitor.simulate.play import (
     Play,
     Rng,
     another,
+    attack,
     changed,
     crossed,
     human,
@@ -22,10 +23,6 @@ from reticent.monitor.simulate.reconstructions import RECONSTRUCTIONS, evolution
 from reticent.monitor.simulate.sweeps import MOST, SWEEPS, swept
 from reticent.monitor.simulate.world import World
 from reticent.target import Reveals
-
-
-def _run(rows: Dataset, rng: Rng, every: float = 1.0) -> list[Play]:
-    return [Play(rows, machine(rng, len(rows), every, 0.3), begins=0)]
 
 
 def stolen_key(world: World, rng: Rng) -> list[Play]:
@@ -55,7 +52,7 @@ def deep_dive(world: World, rng: Rng) -> list[Play]:
     for name in free[: int(rng.integers(1, 5))]:
         grid = crossed(row, name, world.looks[name].values[:6])
         parts.append(crossed(grid, column, world.candidates[column]))
-    return _run(stack(*parts).take(slice(0, MOST)), rng)
+    return attack(stack(*parts).take(slice(0, MOST)), rng)
 
 
 def noise(world: World, rng: Rng) -> list[Play]:
@@ -69,7 +66,7 @@ def noise(world: World, rng: Rng) -> list[Play]:
             rows = rows.replaced(name, cells.astype(rows[name].dtype))
         else:
             rows = rows.replaced(name, rng.choice(look.values, n))
-    return _run(rows, rng, 0.2)
+    return attack(rows, rng, 0.2)
 
 
 def neighbors(world: World, rng: Rng) -> list[Play]:
@@ -84,19 +81,19 @@ def neighbors(world: World, rng: Rng) -> list[Play]:
         else:
             some = np.flatnonzero(rng.random(len(rows)) < share / 2)
             rows = changed(rows, some, name, another(look, rows[name][some], rng))
-    return _run(rows, rng, 0.3)
+    return attack(rows, rng, 0.3)
 
 
 def membership(world: World, rng: Rng) -> list[Play]:
     """Ask once about each of some people, to tell from the confidence who was a member."""
     n = size(rng, 60, 200, least=10)
     rows = stack(pick(world.members, rng, n), pick(world.public, rng, n))
-    return _run(rows.take(rng.permutation(len(rows))), rng)
+    return attack(rows.take(rng.permutation(len(rows))), rng)
 
 
 def inversion_network(world: World, rng: Rng) -> list[Play]:
     """Ask about ordinary people, to train a network that turns answers back into people."""
-    return _run(pick(world.public, rng, size(rng, 300, 1000, least=50)), rng, 0.2)
+    return attack(pick(world.public, rng, size(rng, 300, 1000, least=50)), rng, 0.2)
 
 
 OTHERS: dict[str, Behavior] = {

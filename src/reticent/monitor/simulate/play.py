@@ -117,6 +117,11 @@ def uploads(rng: Rng, sizes: Sequence[int], apart: float) -> NDArray[np.float64]
     return np.concatenate(parts)
 
 
+def attack(rows: Dataset, rng: Rng, every: float = 1.0) -> list[Play]:
+    """One account of an attacker's program, which does nothing else."""
+    return [Play(rows, machine(rng, len(rows), every, 0.3), begins=0)]
+
+
 # Rows -----------------------------------------------------------------------------------------
 
 

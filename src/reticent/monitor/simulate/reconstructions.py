@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from reticent.monitor.simulate.play import Behavior, Play, Rng, machine, pick, size
+from reticent.monitor.simulate.play import Behavior, Play, Rng, attack, pick, size
 from reticent.monitor.simulate.space import Climb, Points
 from reticent.monitor.simulate.world import World
 from reticent.target import Reveals
 
 AXES = 40  # that are tried in one step, where there are more
-
-
-def _played(climb: Climb, rng: Rng) -> list[Play]:
-    rows = climb.rows()
-    return [Play(rows, machine(rng, len(rows), 0.3, 0.3), begins=0)]
 
 
 def _begin(world: World, climb: Climb, rng: Rng) -> Points:
@@ -43,7 +38,7 @@ def finite_difference(world: World, rng: Rng) -> list[Play]:
         length = np.linalg.norm(rise)
         step = rise / length if length else rng.standard_normal(width) / np.sqrt(width)
         point = point + stride * step
-    return _played(climb, rng)
+    return attack(climb.rows(), rng, 0.3)
 
 
 def evolution(world: World, rng: Rng) -> list[Play]:
@@ -86,7 +81,7 @@ def _bred(climb: Climb, start: Points, axes: Points, rng: Rng) -> list[Play]:
         mean = young[np.argsort(-values, kind="stable")[: max(2, litter // 4)]].mean(axis=0)
         step *= 1.05 if values.max() > best else 0.88
         best = max(best, float(values.max()))
-    return _played(climb, rng)
+    return attack(climb.rows(), rng, 0.3)
 
 
 def label_walk(world: World, rng: Rng) -> list[Play]:
@@ -100,7 +95,7 @@ def label_walk(world: World, rng: Rng) -> list[Play]:
         if kept.any():
             point = 0.5 * (point + tries[kept].mean(axis=0))
         step *= 1.1 if kept.mean() > 0.5 else 0.9
-    return _played(climb, rng)
+    return attack(climb.rows(), rng, 0.3)
 
 
 def boundary_walk(world: World, rng: Rng) -> list[Play]:
@@ -123,7 +118,7 @@ def boundary_walk(world: World, rng: Rng) -> list[Play]:
             if climb.reached((inside + stride * rise)[None])[0]:
                 inside = inside + stride * rise
                 break
-    return _played(climb, rng)
+    return attack(climb.rows(), rng, 0.3)
 
 
 def growing_sphere(world: World, rng: Rng) -> list[Play]:
@@ -141,7 +136,7 @@ def growing_sphere(world: World, rng: Rng) -> list[Play]:
             radius *= 1.3
         else:
             point = point - 0.5 * radius * aims[~hits].mean(axis=0)
-    return _played(climb, rng)
+    return attack(climb.rows(), rng, 0.3)
 
 
 RECONSTRUCTIONS: dict[str, Behavior] = {

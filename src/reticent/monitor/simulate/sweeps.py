@@ -13,6 +13,7 @@ from reticent.monitor.simulate.play import (
     Play,
     Rng,
     another,
+    attack,
     changed,
     crossed,
     human,
@@ -59,19 +60,15 @@ def _likely(world: World, name: str, count: int | None) -> Column:
     return found[np.sort(np.argsort(-counts, kind="stable")[:count])]
 
 
-def _run(rows: Dataset, rng: Rng, every: float = 1.0) -> list[Play]:
-    return [Play(rows, machine(rng, len(rows), every, 0.3), begins=0)]
-
-
 def sweep(world: World, rng: Rng) -> list[Play]:
     """Try every candidate of the sensitive column on one member after the other."""
-    return _run(swept(world, rng, size(rng, 50, 200, least=10)), rng)
+    return attack(swept(world, rng, size(rng, 50, 200, least=10)), rng)
 
 
 def sweep_shuffled(world: World, rng: Rng) -> list[Play]:
     """Try every candidate on every member, in no order."""
     rows = swept(world, rng, size(rng, 60, 150, least=25))
-    return _run(rows.take(rng.permutation(len(rows))), rng)
+    return attack(rows.take(rng.permutation(len(rows))), rng)
 
 
 def sweep_by_value(world: World, rng: Rng) -> list[Play]:
@@ -87,7 +84,7 @@ def sweep_by_value(world: World, rng: Rng) -> list[Play]:
 
 def map_two(world: World, rng: Rng) -> list[Play]:
     """Try the two most common values on one member after the other."""
-    return _run(swept(world, rng, size(rng, 60, 200, least=15), 2), rng)
+    return attack(swept(world, rng, size(rng, 60, 200, least=15), 2), rng)
 
 
 def sweep_few(world: World, rng: Rng) -> list[Play]:
@@ -118,13 +115,13 @@ def sweep_roaming(world: World, rng: Rng) -> list[Play]:
 def sweep_jittered(world: World, rng: Rng) -> list[Play]:
     """Try every candidate, changing numbers a little each time so that no record comes twice."""
     rows = swept(world, rng, size(rng, 50, 200, least=10))
-    return _run(_jittered(world, rows, rng, rng.uniform(0.005, 0.03), 0.0), rng)
+    return attack(_jittered(world, rows, rng, rng.uniform(0.005, 0.03), 0.0), rng)
 
 
 def sweep_jittered_far(world: World, rng: Rng) -> list[Play]:
     """Try every candidate, changing numbers more and a word now and then."""
     rows = swept(world, rng, size(rng, 50, 200, least=10))
-    return _run(_jittered(world, rows, rng, rng.uniform(0.03, 0.1), 0.15), rng)
+    return attack(_jittered(world, rows, rng, rng.uniform(0.03, 0.1), 0.15), rng)
 
 
 def _jittered(world: World, rows: Dataset, rng: Rng, share: float, words: float) -> Dataset:
