@@ -8,23 +8,30 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
-import numpy as np
 import pytest
 
 from gateway.alive import Sites, built, sites
-from reticent.cli import demo, held
-from reticent.cli.demo import LABEL, SENSITIVE, case_of, seen_live, survey
-from reticent.cli.live import Caught, attacked
+from reticent.cli import demo, held, status
+from reticent.cli.demo import LABEL, SENSITIVE, case_of, show_live, survey
+from reticent.cli.live import staged
 from reticent.cli.sample import live_project, write_project
 from reticent.errors import ConfigError
-from reticent.event import Alert
 
 __all__ = ["built", "sites"]
 
+# Where tests run in the background of a shell Ctrl-C is ignored, and children inherit that.
+TYPED = """\
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from reticent.cli import main
+main()
+"""
+STAYS = "The gateway and its console are up until Ctrl-C."
 ANY_PORT = '[gateway]\nlisten = "127.0.0.1:0"\nadmin_listen = "127.0.0.1:0"\n'
 HOLD = """\
 import sys, time
@@ -36,36 +43,16 @@ with gateway(Path(sys.argv[1])) as listening:
 """
 
 
-def caught(query: int | None) -> Caught:
-    first = None
-    if query is not None:
-        first = Alert(caller=b"a", query=query, detector="sweep", reason="", promise="")
-    right = np.array([True, False, True, True])
-    return Caught(first, 0, right, np.array([True, False, False, False]), 2)
-
-
-def test_only_members_whose_values_were_all_asked_count_as_attacked() -> None:
-    told = caught(5).text("affairs").splitlines()
-    assert len(told) == 3
-    assert "query 6 of 8: 3 members attacked, 2 guessed right; 1 without" in told[1]
-    assert "query 5 of 8: 2 members attacked, 1 guessed right; 1 without" in caught(4).text("a")
-    assert "3 of 4 members (75%); 1 (25%) without the model" in told[2]
-
-
-def test_silence_and_false_alarms_are_told() -> None:
-    assert "No alert within" in caught(None).text("affairs")
-    assert "no alert" not in replace(caught(5), false=1).text("affairs").splitlines()[0]
-
-
 @pytest.mark.parametrize("missing", ["uvicorn", "skops"])
 def test_without_serve_it_says_what_is_missing(
-    missing: str, monkeypatch: pytest.MonkeyPatch
+    missing: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(demo, "lacking", lambda: missing)
     path = None if missing == "skops" else Path("reticent.toml")
     nobody: Any = None
-    told = seen_live(path, nobody, nobody, 0)
-    assert told == f"Not attacked live: {missing} is missing, which [serve] installs."
+    show_live(path, nobody, nobody, Path(), 0, stay=True)
+    told = capsys.readouterr().out
+    assert told == f"\nNot attacked live: {missing} is missing, which [serve] installs.\n"
 
 
 def test_the_served_project_has_no_past(tmp_path: Path) -> None:
@@ -141,10 +128,47 @@ def test_the_demo_sees_the_attacker_long_before_it_is_over(tmp_path: Path) -> No
     left = write_project(parts, case.model, LABEL, SENSITIVE, tmp_path / "project")
     assert left is not None
     prepared = case.prepared()
-    found = attacked(live_project(left), prepared, subject(prepared, SENSITIVE, 1), 1)
+    with staged(live_project(left), prepared, subject(prepared, SENSITIVE, 1), 1) as stage:
+        found = stage.attacked()
     assert found.first is not None
     assert found.first.detector == "sweep"
     assert found.first.query < 15
     assert found.false == 0
     assert found.right.mean() > found.imputed.mean() + 0.1
     assert not children(os.getpid())
+
+
+@pytest.mark.slow
+def test_the_whole_demo_tells_the_attack_also_in_its_report_and_stays(tmp_path: Path) -> None:
+    """As somebody has it who types it: a terminal's Ctrl-C reaches the gateway as well."""
+    typed = [sys.executable, "-c", TYPED, "demo", "--stay"]
+    with subprocess.Popen(typed, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                          text=True, start_new_session=True) as running:  # fmt: skip
+        assert running.stdout is not None
+        said = list(takewhile(lambda line: line != f"{STAYS}\n", running.stdout))
+        address = one(said, "Watch it: ")
+        with urlopen(address, timeout=10) as page:
+            assert b"Access key" in page.read()
+        (child,) = children(running.pid)
+        os.killpg(running.pid, signal.SIGINT)
+        rest = running.stdout.read()
+    assert running.returncode == 0
+    assert "Next:" in rest
+    assert gone(child)
+    assert one(said, "Alert “sweep” at query ").split()[0] in ("5", "6", "7", "8")
+    report = (tmp_path / "reticent-out" / "report.html").read_text("utf-8")
+    assert "Attacked while it was watched" in report
+    key = one(said, "Log in with: ")
+    assert key.startswith("rtc_")
+    assert key not in report
+
+
+def one(said: list[str], begins: str) -> str:
+    """The rest of the line that begins so."""
+    (line,) = [line for line in said if line.startswith(begins)]
+    return line.removeprefix(begins).rstrip()
+
+
+def test_who_wants_to_stay_wants_to_see_something(capsys: pytest.CaptureFixture[str]) -> None:
+    assert status(["demo", "--stay", "--quiet"]) == 2
+    assert "Leave one of them away" in capsys.readouterr().err

@@ -1,56 +1,31 @@
-"""The console in a real browser: Debian's chromium, driven by Playwright.
-
-With ``RECORD=1`` the pictures in ``docs/images`` are taken anew.
-"""
+"""The console in a real browser: Debian's chromium, driven by Playwright."""
 
 from __future__ import annotations
 
-import os
-import shutil
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from gateway.running import SECRET
 from reticent.access.keys import issue, revoke
-from reticent.monitor.standing import standing
+from reticent.monitor.standing import Standing, standing
 
 from . import scene
-from .keeping import EVIL, Kept, Served, alert, serving, token, write_alert
+from .keeping import EVIL, Kept, Served, alert, serving, token, write_alert, write_standing
 from .scene import NARROW, SWEEPER
-from .window import CONTRAST, DESK, Window
+from .window import CONTRAST, DESK, Inside
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="there is no chromium: apt install chromium"
-)
-
-IMAGES = Path(__file__).parents[2] / "docs" / "images"
 PHONE, NARROWEST = (390, 844), (320, 640)
 PAGES = {
     "overview": "", "callers": "/callers", "frozen": f"/callers/{SWEEPER.hex()}",
     "burning": f"/callers/{NARROW.hex()}", "alerts": "/alerts", "alert": f"/alerts/{5:032x}",
     "linked": f"/alerts/{2:032x}", "roles": "/roles", "missing": "/nowhere",
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox"] if os.getuid() == 0 else []
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -62,34 +37,18 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 @pytest.fixture
-def window(chromium: Browser, served: Served) -> Iterator[Window]:
-    made = Window(chromium, served)
+def window(chromium: Browser, served: Served) -> Iterator[Inside]:
+    made = Inside(chromium, served)
     yield made
     made.context.close()
     assert made.said == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pictures_of_it_for_the_documentation(
-    chromium: Browser, served: Served, tmp_path: Path, scheme: Any
-) -> None:
-    """They come first: what the other tests write is not in them."""
-    window = Window(chromium, served, color_scheme=scheme)
-    window.log_in()
-    window.live()
-    folder = IMAGES if os.environ.get("RECORD") else tmp_path
-    picture = folder / ("console.png" if scheme == "light" else "console-dark.png")
-    window.page.screenshot(path=picture, full_page=True)
-    assert picture.stat().st_size > 20_000
-    window.context.close()
-
-
-def test_somebody_logs_in_looks_around_and_logs_out(window: Window) -> None:
+def test_somebody_logs_in_looks_around_and_logs_out(window: Inside) -> None:
     page = window.page
     window.go("/alerts")
     assert page.url.endswith("/console/login?next=/console/alerts")
-    page.get_by_label("Access key").fill(window.key("observer"))
-    page.keyboard.press("Enter")
+    window.show_key(window.key("observer"))
     page.wait_for_url("**/console/alerts")
     for name in ("Roles", "Callers", "Overview"):
         page.get_by_role("navigation", name="Pages").get_by_role("link", name=name).click()
@@ -101,10 +60,9 @@ def test_somebody_logs_in_looks_around_and_logs_out(window: Window) -> None:
     assert "/console/login" in page.url
 
 
-def test_a_wrong_key_is_told_beside_the_field(window: Window) -> None:
+def test_a_wrong_key_is_told_beside_the_field(window: Inside) -> None:
     window.go("/login")
-    window.page.get_by_label("Access key").fill("rtc_wrong")
-    window.page.keyboard.press("Enter")
+    window.show_key("rtc_wrong")
     window.page.get_by_role("alert").wait_for()
     assert window.page.get_by_label("Access key").get_attribute("aria-invalid") == "true"
     assert window.page.get_by_label("Access key").input_value() == ""
@@ -113,7 +71,7 @@ def test_a_wrong_key_is_told_beside_the_field(window: Window) -> None:
     window.said.clear()
 
 
-def test_an_alert_appears_by_itself_and_is_read_out(window: Window) -> None:
+def test_an_alert_appears_by_itself_and_is_read_out(window: Inside) -> None:
     window.log_in("observer")
     page = window.page
     window.live()
@@ -139,7 +97,7 @@ def test_an_alert_appears_by_itself_and_is_read_out(window: Window) -> None:
     assert page.evaluate("() => window.same") is True  # the page was not loaded anew
 
 
-def test_an_admin_freezes_and_releases_and_what_is_typed_stays(window: Window) -> None:
+def test_an_admin_freezes_and_releases_and_what_is_typed_stays(window: Inside) -> None:
     window.log_in()
     page, caller = window.page, token(3)
     store = window.served.kept.store
@@ -164,7 +122,7 @@ def test_an_admin_freezes_and_releases_and_what_is_typed_stays(window: Window) -
 
 
 def test_everything_is_reached_from_the_keyboard_and_one_sees_where_one_is(
-    window: Window,
+    window: Inside,
 ) -> None:
     page = window.page
     window.go("/login")
@@ -195,7 +153,7 @@ def test_everything_is_reached_from_the_keyboard_and_one_sees_where_one_is(
 
 
 @pytest.mark.slow
-def test_a_list_that_is_brought_up_to_date_keeps_the_focus(window: Window) -> None:
+def test_a_list_that_is_brought_up_to_date_keeps_the_focus(window: Inside) -> None:
     window.log_in()
     window.go("/alerts")
     window.live()
@@ -214,7 +172,7 @@ def test_a_list_that_is_brought_up_to_date_keeps_the_focus(window: Window) -> No
 @pytest.fixture(scope="module")
 def looked(chromium: Browser, served: Served) -> dict[str, dict[str, Any]]:
     """What was measured of every page: in light and dark, on a desk and on phones."""
-    window = Window(chromium, served)
+    window = Inside(chromium, served)
     found: dict[str, dict[str, Any]] = {}
     for name, path in {"login": "/login", **PAGES}.items():
         if name == "overview":
@@ -236,7 +194,7 @@ def looked(chromium: Browser, served: Served) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.slow
-def test_what_was_opened_stays_open_while_the_rest_goes_on(window: Window) -> None:
+def test_what_was_opened_stays_open_while_the_rest_goes_on(window: Inside) -> None:
     window.log_in()
     window.go("/roles")
     window.live()
@@ -269,7 +227,19 @@ def test_every_text_stands_out_from_what_is_behind_it(
     assert {one[f"{scheme} paper"] for one in looked.values()} == {f"rgb({paper})"}
 
 
-def test_contrast_that_is_weak_is_seen(window: Window) -> None:
+def test_evidence_without_end_stays_beside_its_bar(window: Inside) -> None:
+    async def swept(kept: Kept) -> None:
+        write_standing(kept.store, Standing(token(81), "clinic", 4244, score=4.86e127))
+
+    window.served.run(swept)
+    window.log_in()
+    window.go(f"/callers?token={token(81).hex()}")
+    number = window.page.locator(".bar .n")
+    assert number.inner_text() == "≥ 10¹²⁷"
+    assert number.evaluate("(one) => one.scrollWidth <= one.clientWidth")
+
+
+def test_contrast_that_is_weak_is_seen(window: Inside) -> None:
     window.go("/login")
     page = window.page
     assert page.evaluate(CONTRAST) == []
@@ -279,7 +249,7 @@ def test_contrast_that_is_weak_is_seen(window: Window) -> None:
 
 @pytest.mark.slow
 def test_it_works_without_scripts(chromium: Browser, served: Served) -> None:
-    window = Window(chromium, served, java_script_enabled=False)
+    window = Inside(chromium, served, java_script_enabled=False)
     window.log_in()
     page, caller = window.page, token(4)
     window.go(f"/callers/{caller.hex()}")
@@ -295,7 +265,7 @@ def test_it_works_without_scripts(chromium: Browser, served: Served) -> None:
     window.context.close()
 
 
-def test_a_link_in_a_message_leads_to_its_alert(window: Window) -> None:
+def test_a_link_in_a_message_leads_to_its_alert(window: Inside) -> None:
     """A cookie that is strictly of one site does not come along with a foreign page's link."""
     window.log_in()
     page, wanted = window.page, f"/console/alerts/{5:032x}"
@@ -307,7 +277,7 @@ def test_a_link_in_a_message_leads_to_its_alert(window: Window) -> None:
 
 
 @pytest.mark.slow
-def test_a_page_that_is_open_leaves_when_its_key_is_revoked(window: Window) -> None:
+def test_a_page_that_is_open_leaves_when_its_key_is_revoked(window: Inside) -> None:
     record, text = issue(SECRET, "observer", owner="a guest", now=time.time())
 
     async def saved(kept: Kept) -> None:
@@ -318,15 +288,14 @@ def test_a_page_that_is_open_leaves_when_its_key_is_revoked(window: Window) -> N
 
     window.served.run(saved)
     window.go("/login")
-    window.page.get_by_label("Access key").fill(text)
-    window.page.keyboard.press("Enter")
+    window.show_key(text)
     window.live()
     window.served.run(revoked)
     window.page.wait_for_url("**/console/login**")
 
 
 @pytest.mark.slow
-def test_more_pages_than_streams_go_on_by_themselves(window: Window) -> None:
+def test_more_pages_than_streams_go_on_by_themselves(window: Inside) -> None:
     window.log_in()
     pages = [window.context.new_page() for _ in range(4)]
     for one in [window.page, *pages]:

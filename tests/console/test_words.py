@@ -23,11 +23,21 @@ def test_counts(number: float, said: str) -> None:
 
 
 @pytest.mark.parametrize(("number", "said"), [
-    (7.0, "7"), (5.2138, "5.21"), (-0.25, "−0.25"), (1e-12, "1e−12"), (math.inf, "∞"),
-    (-math.inf, "–"), (math.nan, "–"), (12_345.6, "12,346"), (1e10, "1e+10"),
+    (7.0, "7"), (5.2138, "5.21"), (-0.25, "−0.25"), (1e-12, "1 · 10⁻¹²"), (math.inf, "∞"),
+    (-math.inf, "–"), (math.nan, "–"), (12_345.6, "12,346"), (1e10, "1 · 10¹⁰"),
+    (2.426e90, "2.43 · 10⁹⁰"), (-3e12, "−3 · 10¹²"), (9.9999e-18, "1 · 10⁻¹⁷"),
 ])  # fmt: skip
 def test_measures(number: float, said: str) -> None:
     assert words.measure(number) == said
+
+
+@pytest.mark.parametrize(("evidence", "said"), [
+    (0, "0.00"), (1.004, "1.00"), (412.7, "413"), (99_999, "99,999"), (9.99e5, "≥ 10⁵"),
+    (4.86e127, "≥ 10¹²⁷"), (math.inf, "∞"), (-math.inf, "–"), (math.nan, "–"),
+])  # fmt: skip
+def test_evidence_never_takes_more_room_than_its_bar_leaves(evidence: float, said: str) -> None:
+    assert words.score(evidence) == said
+    assert len(said) <= 7
 
 
 @pytest.mark.parametrize(("share", "said"), [

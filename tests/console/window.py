@@ -47,9 +47,9 @@ CONTRAST = """() => {
 class Window:
     """One browser window; whatever its console says is a failure, unless it was expected."""
 
-    def __init__(self, chromium: Browser, served: Served, size: tuple[int, int] = DESK,
+    def __init__(self, chromium: Browser, url: str, size: tuple[int, int] = DESK,
                  **how: Any) -> None:  # fmt: skip
-        self.served, self.said = served, list[str]()
+        self.url, self.said = url, list[str]()
         width, height = size
         self.context: BrowserContext = chromium.new_context(
             viewport={"width": width, "height": height}, **how
@@ -60,7 +60,32 @@ class Window:
         self.page.on("pageerror", lambda error: self.said.append(str(error)))
 
     def go(self, path: str = "") -> None:
-        self.page.goto(self.served.url + "/console" + path)
+        self.page.goto(self.url + "/console" + path)
+
+    def show_key(self, text: str) -> None:
+        """Log in as people do."""
+        self.page.get_by_label("Access key").fill(text)
+        self.page.keyboard.press("Enter")
+
+    def live(self) -> None:
+        """Wait until the page brings itself up to date."""
+        self.page.get_by_text("Live", exact=True).wait_for()
+
+    def focused(self) -> str:
+        """What has the focus, in words."""
+        found = self.page.evaluate(
+            "() => { const one = document.activeElement;"
+            " return one.getAttribute('aria-label') || one.textContent.trim() || one.id; }"
+        )
+        return str(found)
+
+
+class Inside(Window):
+    """A window at a gateway in this process, which knows any key that is wanted."""
+
+    def __init__(self, chromium: Browser, served: Served, **how: Any) -> None:
+        super().__init__(chromium, served.url, **how)
+        self.served = served
 
     def key(self, role: str = "admin", owner: str = "") -> str:
         async def made(kept: Kept) -> str:
@@ -81,15 +106,3 @@ class Window:
                   "domain": "127.0.0.1", "httpOnly": True, "sameSite": "Strict"}  # fmt: skip
         self.context.add_cookies([cookie])  # type: ignore[list-item]
         self.go()
-
-    def live(self) -> None:
-        """Wait until the page brings itself up to date."""
-        self.page.get_by_text("Live", exact=True).wait_for()
-
-    def focused(self) -> str:
-        """What has the focus, in words."""
-        found = self.page.evaluate(
-            "() => { const one = document.activeElement;"
-            " return one.getAttribute('aria-label') || one.textContent.trim() || one.id; }"
-        )
-        return str(found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime
@@ -152,12 +152,9 @@ def told(alert: Alert) -> Told:
     return Told(
         alert.id, at, severity(alert), alert.detector, alert.role, alert.model,
         alert.caller.hex(), alert.source.hex(), alert.query, count(alert), alert.reason,
-        alert.promise, alert.evidence, alert.contract, tuple(_hex(alert.others)), alert.auditor,
+        alert.promise, alert.evidence, alert.contract, tuple(one.hex() for one in alert.others),
+        alert.auditor,
     )  # fmt: skip
-
-
-def _hex(tokens: Sequence[bytes]) -> Iterator[str]:
-    return (token.hex() for token in tokens)
 
 
 def _show(alerts: Sequence[Told]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,14 +17,15 @@ from reticent.audit.options import Options
 from reticent.audit.run import conclude_all, examine
 from reticent.audit.selftest import self_test
 from reticent.cli.audit import OUT, OUTPUTS, tell_evidence
-from reticent.cli.live import attacked, lacking
+from reticent.cli.live import lacking, staged
 from reticent.cli.sample import live_project, write_project
 from reticent.cli.shown import common, progress, writable
 from reticent.contract import Contract
 from reticent.dataset import Dataset
-from reticent.errors import MissingExtraError
-from reticent.evidence import Evidence
+from reticent.errors import ConfigError, MissingExtraError
+from reticent.evidence import Evidence, load, write
 from reticent.randomness import subseed
+from reticent.report.render import html
 from reticent.schema import Domain
 
 LABEL, SENSITIVE = "rate_marriage", "affairs"
@@ -30,6 +33,10 @@ ABOUT = """\
 Fair's survey of 6,366 married women (Redbook, 1974), as statsmodels ships it. A random forest is
 trained on a third of them to predict how each rates her marriage; another third is the attacker's,
 the last third was never seen. The attacker knows every column but one: did she have an affair?
+"""
+WATCH = """
+Watch it: {console}
+Log in with: {key}
 """
 NEXT = """
 Next:
@@ -40,6 +47,7 @@ Next:
 MARGINALIZED = Contract(output="scores", marginalize=(SENSITIVE,))
 LABEL_ONLY = Contract(output="label")
 DEFAULT = "default forest"
+LOOK = 0.2
 
 
 @click.command()
@@ -47,8 +55,10 @@ DEFAULT = "default forest"
               help="Folder for report.html and evidence.json.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
               help="Everything random follows from it.")  # fmt: skip
+@click.option("--stay", is_flag=True,
+              help="Open the console before the attack and keep it until Ctrl-C.")  # fmt: skip
 @common
-def command(out: Path, seed: int, as_json: bool, quiet: bool) -> int:
+def command(out: Path, seed: int, stay: bool, as_json: bool, quiet: bool) -> int:
     """Train a model on a real survey, recover what its people kept to themselves, defend it.
 
     The survey and the forest are left in DIR/project, to be served and audited.
@@ -56,8 +66,12 @@ def command(out: Path, seed: int, as_json: bool, quiet: bool) -> int:
     and attacked over HTTP, until the end and past the alarm; --json and --quiet leave that out.
     Exit status 0 when it completes, whatever it finds.
     """
+    alone = quiet or as_json
+    if stay and alone:
+        raise ConfigError("--stay", "--json and --quiet leave out what there is to see",
+                          "Leave one of them away")  # fmt: skip
     writable(out, *OUTPUTS)
-    if not (quiet or as_json):
+    if not alone:
         click.echo(ABOUT)
     subjects: dict[str, Subject] = {}
     with progress(quiet) as tell:
@@ -66,22 +80,43 @@ def command(out: Path, seed: int, as_json: bool, quiet: bool) -> int:
     tell_evidence(evidence, out, as_json, quiet)
     case = case_of(parts, seed)
     left = write_project(parts, case.model, LABEL, SENSITIVE, out / "project")
-    if not (quiet or as_json):
-        click.echo(f"\n{seen_live(left, case, subjects[SENSITIVE], seed)}")
+    if not alone:
+        show_live(left, case, subjects[SENSITIVE], out, seed, stay)
         serve = 'pip install "reticent[serve]"' if left is None else f"reticent serve {left}"
         click.echo(NEXT.format(serve=serve), nl=False)
     return 0
 
 
-def seen_live(project: Path | None, case: Case, subject: Subject, seed: int) -> str:
-    """Serve the forest, attack it over HTTP, and say when that was noticed; or why it was not."""
-    missing = lacking()
+def show_live(
+    project: Path | None, case: Case, subject: Subject, out: Path, seed: int, stay: bool
+) -> None:
+    """Serve the forest, attack it over HTTP, and tell when that was noticed, also in the report.
+
+    Parameters
+    ----------
+    project : whose forest it is; None: it could not be written. stay : until Ctrl-C.
+    """
+    missing = "skops" if project is None else lacking()
     if project is None or missing:
-        return f"Not attacked live: {missing or 'skops'} is missing, which [serve] installs."
-    with progress(quiet=False) as tell:
-        tell(0, 1, "attacking it live")
-        found = attacked(live_project(project), case.prepared(), subject, seed)
-    return found.text(SENSITIVE)
+        click.echo(f"\nNot attacked live: {missing} is missing, which [serve] installs.")
+        return
+    with ExitStack() as up:
+        with progress(quiet=False) as tell:
+            tell(0, 1, "serving it")
+            stage = up.enter_context(staged(live_project(project), case.prepared(), subject, seed))
+        if stay:
+            click.echo(WATCH.format(console=stage.console, key=stage.keys.keeper), nl=False)
+        with progress(quiet=False) as tell:
+            tell(0, 1, "attacking it live")
+            caught = stage.attacked()
+        click.echo(f"\n{caught.text()}")
+        evidence, report = (out / name for name in OUTPUTS)
+        write(report, html(load(evidence), caught).encode())
+        if stay:
+            click.echo("\nThe gateway and its console are up until Ctrl-C.")
+            with suppress(KeyboardInterrupt):
+                while True:  # Ctrl-C may reach a library's thread, and ends no endless wait of ours
+                    time.sleep(LOOK)
 
 
 def demonstrate(

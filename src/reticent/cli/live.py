@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,15 +25,17 @@ from reticent.audit.run import guard_of
 from reticent.audit.shadows import shadows_of, train_shadows
 from reticent.cli.held import gateway
 from reticent.cli.project import Project, load_project
-from reticent.cli.serve import NEEDS
+from reticent.cli.serve import NEEDS, Told
 from reticent.event import Alert
 from reticent.randomness import generator
+from reticent.report.caught import Caught
 from reticent.stores.opened import open_store
 from reticent.target import Target
 from reticent.targets.http import http
 
 ROLE = "clinic"
 COLLEAGUE, OTHER = "a colleague", "somebody with a key"
+KEEPER = "whoever runs the demo"
 HONEST = 60  # queries of the colleague
 ALERT = 10.0  # seconds until an alert is in the store: it is written beside the answers
 LOOK = 0.05
@@ -41,45 +43,65 @@ MOST = 1_000  # alerts
 
 
 @dataclass(frozen=True, slots=True)
-class Caught:
-    """What came of the attack.
+class Keys:
+    """Whom the gateway knows: the text of each one's key, and the attacker's token."""
+
+    colleague: str
+    attacker: str
+    keeper: str
+    token: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A gateway that is up, and what its attacker knows.
 
     Attributes
     ----------
-    first : the first alert about the attacker; None: there was none. false : others alarmed.
-    right, imputed : (n,) whether a member's value was guessed, with the model and without.
-    values : that were asked about each member.
+    told : where it listens. keys : of its callers and, to open its console, of an admin.
+    case, subject : whose people are attacked. known : what the attacker holds about them.
     """
 
-    first: Alert | None
-    false: int
-    right: NDArray[np.bool_]
-    imputed: NDArray[np.bool_]
-    values: int
+    plan: Project
+    told: Told
+    keys: Keys
+    case: Prepared
+    subject: Subject
+    known: Known
+    seed: int
 
-    def text(self, column: str) -> str:
-        """Say it in three lines."""
-        n = len(self.right)
-        false = "no alert" if not self.false else "and a false alert"
-        share, known = self.right.mean(), self.imputed.mean()
-        return (
-            f"Live: `reticent serve`, {HONEST} honest queries ({false}), then a sweep over "
-            f"“{column}” by a {ROLE}'s key.\n{self._noticed()}\n"
-            f"Left alone it has {self.right.sum():,} of {n:,} members ({share:.0%}); "
-            f"{self.imputed.sum():,} ({known:.0%}) without the model."
-        )
+    @property
+    def console(self) -> str:
+        """The address of its console."""
+        return f"{self.told.admin}/console"
 
-    def _noticed(self) -> str:
-        if self.first is None:
-            return f"No alert within {ALERT:g} s."
-        queries = self.first.query + 1
-        done = queries // self.values
-        return (
-            f"Alert “{self.first.detector}” at query {queries:,} of "
-            f"{self.values * len(self.right):,}: {done} members attacked, "
-            f"{self.right[:done].sum()} guessed right; {self.imputed[:done].sum()} without the "
-            "model."
-        )
+    def attacked(self) -> Caught:
+        """Let the honest caller and then the attacker ask, and see who is noticed.
+
+        Raises
+        ------
+        ReticentError : the gateway does not answer.
+        """
+        colleague = self._asked_by(self.keys.colleague)
+        for place in range(HONEST):
+            colleague.ask(self.case.others.take(slice(place, place + 1)))
+        attacker = self._asked_by(self.keys.attacker)
+        codes = _swept(attacker, self.known, generator(self.seed, "live"))
+        token, hidden = self.keys.token, self.subject.hidden
+        alerts = _alerts(self.plan, token)
+        truth = hidden.codes(self.case.members[hidden.column])
+        about = [one for one in alerts if one.caller == token]
+        return Caught(
+            ROLE, hidden.column, HONEST, len({one.caller for one in alerts} - {token}),
+            min(about, key=lambda one: one.query, default=None), ALERT,
+            codes == truth, self.subject.members.imputed.argmax(axis=1) == truth,
+            len(hidden.values),
+        )  # fmt: skip
+
+    def _asked_by(self, key: str) -> Target:
+        case = self.case
+        return http(self.told.url, case.schema.inputs, case.members[case.label], key=key,
+                    name=self.told.model)  # fmt: skip
 
 
 def lacking() -> str:
@@ -87,48 +109,38 @@ def lacking() -> str:
     return next((one for one in (*NEEDS, "skops") if find_spec(one) is None), "")
 
 
-def attacked(path: Path, case: Prepared, subject: Subject, seed: int) -> Caught:
-    """Serve a project, let an honest caller and an attacker ask it, and see who is noticed.
+@contextmanager
+def staged(path: Path, case: Prepared, subject: Subject, seed: int) -> Iterator[Stage]:
+    """Serve a project while this context lasts.
 
     Parameters
     ----------
     path : the project file, of a gateway that has not served yet.
-    case, subject : whose people are attacked.
+    case, subject : whose people will be attacked.
 
     Raises
     ------
-    ReticentError : it cannot be served, or not be asked.
+    ReticentError : it cannot be served.
     """
     plan = load_project(path)
-    keys, attacker = _keys(plan)
+    keys = _keys(plan)
     with gateway(path) as listening:
         known = _known(plan, case, subject, seed)  # meanwhile it begins
-        told, labels = listening(), case.members[case.label]
-        colleague, other = (
-            http(told.url, case.schema.inputs, labels, key=key, name=told.model) for key in keys
-        )
-        for place in range(HONEST):
-            colleague.ask(case.others.take(slice(place, place + 1)))
-        codes = _swept(other, known, generator(seed, "live"))
-        alerts = _alerts(plan, attacker)
-    truth = subject.hidden.codes(case.members[subject.hidden.column])
-    about = [one for one in alerts if one.caller == attacker]
-    return Caught(
-        min(about, key=lambda one: one.query, default=None),
-        len({one.caller for one in alerts} - {attacker}),
-        codes == truth, subject.members.imputed.argmax(axis=1) == truth, len(known.hidden.values),
-    )  # fmt: skip
+        yield Stage(plan, listening(), keys, case, subject, known, seed)
 
 
-def _keys(plan: Project) -> tuple[list[str], bytes]:
-    """Keys of the two callers, and the second one's token."""
-    secret, texts = root_secret(plan.state, create=True), []
+def _keys(plan: Project) -> Keys:
+    secret, now = root_secret(plan.state, create=True), time.time()
+    made = [
+        issue(secret, role, owner=owner, now=now)
+        for role, owner in ((ROLE, COLLEAGUE), (ROLE, OTHER), ("admin", KEEPER))
+    ]
     with closing(open_store(plan.tables.store.url, plan.state)) as store:
-        for owner in (COLLEAGUE, OTHER):
-            record, text = issue(secret, ROLE, owner=owner, now=time.time())
+        for record, _ in made:
             store.save_key(record)
-            texts.append(text)
-        return texts, Identity(store, secret).token(record.principal)
+        (_, colleague), (attacking, attacker), (_, keeper) = made
+        token = Identity(store, secret).token(attacking.principal)
+    return Keys(colleague, attacker, keeper, token)
 
 
 def _known(plan: Project, case: Prepared, subject: Subject, seed: int) -> Known:

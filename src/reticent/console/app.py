@@ -39,12 +39,13 @@ TOKEN: Final = re.compile(rf"[0-9a-f]{{{2 * TOKEN_BYTES}}}")
 UNKNOWN: Final = "This key does not open the console: it takes a key of the role observer or admin."
 TOO_FAST: Final = "Too many attempts to log in. Try again in {seconds} s."
 AWAY: Final = "The store cannot be reached at the moment, so nothing can be shown."
-OVER: Final = "The session is over; log in again."
 TITLES: Final = {403: "This is not allowed", 404: "There is nothing here", 408: "Too slow",
                  413: "Too large", 500: "The console met an error that it does not know",
                  503: "The store is away"}  # fmt: skip
 FOREVER: Final = {"cache-control": "public, max-age=31536000, immutable"}
 Acting = Callable[..., standing.Standing]
+Read = Callable[[Store, Visit], dict[str, Any] | None]
+Page = Callable[[Request], Awaitable[Response]]
 
 
 @asynccontextmanager
@@ -96,13 +97,13 @@ class Console:
         self.sessions = Sessions(worker.guard, self.aside)
         self.streams = Streams(self.board, self.aside, worker.leaving)
         self.pace = Pace()
-        pages: dict[str, Callable[[Request], Awaitable[Response]]] = {
+        pages: dict[str, Page] = {
             "": self.overview, "/callers": self.callers, "/callers/{token}": self.caller,
             "/alerts": self.alerts, "/alerts/{name:path}": self.alert, "/roles": self.roles,
             "/events": self.events, "/login": self.door, "/session": self.session,
             "/static/{mark}/{name}": self.static,
         }  # fmt: skip
-        forms: dict[str, Callable[[Request], Awaitable[Response]]] = {
+        forms: dict[str, Page] = {
             "/login": self.log_in, "/logout": self.log_out,
             "/callers/{token}/freeze": self.freeze, "/callers/{token}/release": self.release,
         }  # fmt: skip
@@ -144,13 +145,8 @@ class Console:
 
     async def caller(self, request: Request) -> Response:
         """One caller."""
-        principal, done = _principal(request), request.query_params.get("done", "")
-
-        def read(store: Store, visit: Visit) -> dict[str, Any] | None:
-            found = self.board.caller(store, principal, visit.admin)
-            return None if found is None else {**found, "done": done, "wrong": "", "typed": ""}
-
-        return await self._page(request, "caller", read)
+        done = request.query_params.get("done", "")
+        return await self._page(request, "caller", self._of(_principal(request), done=done))
 
     async def alerts(self, request: Request) -> Response:
         """What raised an alarm."""
@@ -250,16 +246,21 @@ class Console:
                 act, principal, by=visit.principal, reason=typed, now=self.board.clock()
             )
         except DataError as error:
-            wrong = {"done": "", "wrong": f"{error.found}. {error.do}", "typed": typed[:2000]}
-
-            def read(store: Store, visit: Visit) -> dict[str, Any] | None:
-                found = self.board.caller(store, principal, visit.admin)
-                return None if found is None else {**found, **wrong}
-
+            read = self._of(principal, wrong=f"{error.found}. {error.do}", typed=typed[:2000])
             return await self._page(request, "caller", read, visit, 400)
         return RedirectResponse(f"{ROOT}/callers/{principal.hex()}?done={done}", 303)
 
     # ------------------------------------------------------------------------------------------
+
+    def _of(self, principal: bytes, done: str = "", wrong: str = "", typed: str = "") -> Read:
+        """What the page of one caller shows, and what came of the form on it."""
+
+        def read(store: Store, visit: Visit) -> dict[str, Any] | None:
+            found = self.board.caller(store, principal, visit.admin)
+            return None if found is None else {**found, "done": done, "wrong": wrong,
+                                               "typed": typed}  # fmt: skip
+
+        return read
 
     async def _form(self, request: Request) -> tuple[Visit, dict[str, str]]:
         """A form of somebody who is logged in, from a page that we gave them."""
@@ -276,9 +277,8 @@ class Console:
         return visit
 
     async def _page(
-        self, request: Request, name: str,
-        read: Callable[[Store, Visit], dict[str, Any] | None],
-        visit: Visit | None = None, status: int = 200,
+        self, request: Request, name: str, read: Read, visit: Visit | None = None,
+        status: int = 200,
     ) -> Response:  # fmt: skip
         """Read and write a page in the console's own thread."""
         who = visit or await self._visit(request)

@@ -83,25 +83,21 @@ def reach(score: float) -> float:
 def evidence(score: float, told: str) -> Markup:
     """Evidence against the alarm threshold, which is a line across the bar."""
     over = " over" if score >= 1 else ""
-    at = reach(score)
-    return _svg(
-        f"meter{over}", told,
-        '<rect class="track" width="100%" height="8" y="4" rx="2"/>'
-        f'<rect class="fill" width="{at:g}%" height="8" y="4" rx="2"/>'
-        f'<line class="mark" x1="{MARK:g}%" x2="{MARK:g}%" y1="0" y2="16"/>',
-        'height="16"',
-    )  # fmt: skip
+    mark = f'<line class="mark" x1="{MARK:g}%" x2="{MARK:g}%" y1="0" y2="16"/>'
+    return _svg(f"meter{over}", told, _bar(reach(score)) + mark, 'height="16"')
 
 
 def meter(have: float, need: float, told: str, kind: str = "") -> Markup:
     """How much there is of what there is to be."""
     share = 0.0 if need <= 0 else min(max(have / need, 0.0), 1.0)
-    return _svg(
-        f"meter {kind}".strip(), told,
+    return _svg(f"meter {kind}".strip(), told, _bar(100 * share), 'height="16"')
+
+
+def _bar(percent: float) -> str:
+    return (
         '<rect class="track" width="100%" height="8" y="4" rx="2"/>'
-        f'<rect class="fill" width="{100 * share:g}%" height="8" y="4" rx="2"/>',
-        'height="16"',
-    )  # fmt: skip
+        f'<rect class="fill" width="{percent:g}%" height="8" y="4" rx="2"/>'
+    )
 
 
 def timeline(marks: Sequence[tuple[float, str]], now: float, told: str) -> Markup:

@@ -27,6 +27,9 @@ PERMITS: Final = {
     "explain": "may ask as an explainer does",
     "audit": "may flip sensitive columns, as a fairness audit does",
 }
+FAR: Final = 1e9  # from here on numbers are written as powers of ten
+MUCH: Final = 1e5  # times the alarm threshold
+RAISED: Final = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 SPANS: Final = ((90.0, 1.0, "s"), (5400.0, 60.0, "min"), (172_800.0, 3600.0, "h"))
 
 
@@ -53,16 +56,21 @@ def measure(number: float) -> str:
     """Write a measured number with three digits that count."""
     if not math.isfinite(number):
         return "∞" if number > 0 else "–"
-    if abs(number) < 1e9 and (number == int(number) or abs(number) >= 1e3):
+    if abs(number) < FAR and (number == int(number) or abs(number) >= 1e3):
         return f"{number:,.0f}".replace("-", "−")
-    return f"{number:.3g}".replace("-", "−")
+    digits, _, power = f"{number:.3g}".partition("e")
+    return digits.replace("-", "−") + (f" · {_ten(int(power))}" if power else "")
 
 
 def score(evidence: float) -> str:
-    """Write evidence as a multiple of the alarm threshold."""
-    if not math.isfinite(evidence):
-        return measure(evidence)
-    return f"{evidence:.2f}" if evidence < 100 else measure(evidence)
+    """Write evidence as a multiple of the alarm threshold; of much only how much, at least."""
+    if MUCH <= evidence < math.inf:
+        return f"≥ {_ten(math.floor(math.log10(evidence)))}"
+    return f"{evidence:.2f}" if 0 <= evidence < 100 else measure(evidence)
+
+
+def _ten(power: int) -> str:
+    return f"10{str(power).translate(RAISED)}"
 
 
 def percent(share: float) -> str:

@@ -11,10 +11,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from reticent.evidence import Configuration, Evidence
+from reticent.exhibit import Exhibit, Picture
 from reticent.finding import Finding, Rate
 from reticent.report import words
+from reticent.report.caught import Caught
 from reticent.report.charts import before_after, frontier
 from reticent.report.exposure import Exposure, by_configuration, exposures
+from reticent.report.picture import source
 
 SHOWN: Final = 6  # configurations that lie open; more are folded
 
@@ -27,16 +30,23 @@ class Chart:
     svg: Markup
 
 
-def html(evidence: Evidence) -> str:
+def html(evidence: Evidence, caught: Caught | None = None, exhibits: Sequence[Exhibit] = ()) -> str:
     """Write the report as a single file: its style and drawings inside, nothing loaded.
 
     The same evidence gives the same bytes.
+
+    Parameters
+    ----------
+    caught : an attack on the first configuration while it was served, to be told as well.
+    exhibits : pictures and small tables of this run, which no evidence keeps.
     """
     found = exposures(evidence)
     held = by_configuration(evidence, found)
     svg, key = frontier(held, evidence.risk, "frontier")
     return _template().render(
         evidence=evidence,
+        caught=caught,
+        exhibits=exhibits,
         held=held,
         shown=SHOWN,
         charts=_charts(found),
@@ -119,4 +129,5 @@ def _template() -> Template:
     )
     environment.globals["words"] = words
     environment.globals["cell"] = cell
+    environment.globals["source"] = lambda one: source(one) if isinstance(one, Picture) else ""
     return environment.get_template("report.html.j2")

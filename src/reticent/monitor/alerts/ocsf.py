@@ -14,13 +14,11 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from reticent.event import Alert
-from reticent.monitor.alerts.settings import COUNTS, SUMMARY, TEST, severity
+from reticent.monitor.alerts.settings import COUNTS, SEVERITIES, SUMMARY, TEST, severity
 
 VERSION = "1.8.0"
 OURS = version("reticent")
 MOST_OTHERS = 100  # accounts shown in one finding; how many there are is told
-SEVERITIES = {"informational": 1, "low": 2, "medium": 3, "high": 4}
-NAMES = {1: "Informational", 2: "Low", 3: "Medium", 4: "High"}
 # Asking around one record tells its hidden values, and whether it was in the training data
 # (label-only membership inference: Choquette-Choo et al. 2021, arXiv:2007.14321).
 AROUND = ("jitter",)
@@ -182,11 +180,11 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 def finding(alert: Alert) -> Finding:
     """Say an alert in OCSF's words."""
-    grave, time = SEVERITIES[severity(alert)], round(alert.at * 1000)
+    grave, time = severity(alert), round(alert.at * 1000)
     kind, attacks = _kind(alert.detector)
     return Finding(
-        time=time, message=alert.reason, severity_id=grave, severity=NAMES[grave],
-        count=count(alert),
+        time=time, message=alert.reason, count=count(alert),
+        severity_id=SEVERITIES.index(grave) + 1, severity=grave.capitalize(),
         metadata=Metadata(alert.id, alert.detector, _labels(alert)),
         finding_info=FindingInfo(
             alert.id, title(alert), alert.reason, (kind,),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal
 from urllib.parse import SplitResult, urlsplit
 
@@ -72,6 +73,15 @@ class Sink(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
             self._check_url(self.url)
         if self.address is not None:
             _check_address(self.address)
+
+    def trusted(self, folder: Path) -> Path | None:
+        """The certificates that its server's is to be signed by; None: the system's.
+
+        Parameters
+        ----------
+        folder : from which paths start.
+        """
+        return None if self.ca is None else folder / self.ca
 
     def _check_token(self) -> None:
         given = [name for name in ("token_file", "token_env") if getattr(self, name) is not None]

@@ -38,8 +38,8 @@ class Alertmanager:
         url = parts._replace(path=path if path.endswith(PATH) else path + PATH).geturl()
         token = secret(self._sink, self._folder)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        ca = None if self._sink.ca is None else self._folder / self._sink.ca
-        post(url, msgspec.json.encode([told(alert, time.time())]), headers, ca)
+        body = msgspec.json.encode([told(alert, time.time())])
+        post(url, body, headers, self._sink.trusted(self._folder))
 
 
 def told(alert: Alert, now: float) -> dict[str, object]:

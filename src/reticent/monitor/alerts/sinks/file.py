@@ -23,9 +23,8 @@ class File:
     def send(self, alert: Alert) -> None:
         """Add one line, whole or not at all."""
         text = ocsf.encoded(alert) + b"\n"
-        how = (
-            os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK
-        )  # a pipe nobody reads: an error
+        # without waiting: a pipe that nobody reads is an error
+        how = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK
         try:
             opened = os.open(self._path, how, 0o600)
             try:

@@ -37,5 +37,5 @@ class Splunk:
         parts = urlsplit(self._sink.url)
         url = self._sink.url if parts.path.strip("/") else parts._replace(path=PATH).geturl()
         headers = {"Authorization": f"Splunk {secret(self._sink, self._folder)}"}
-        ca = None if self._sink.ca is None else self._folder / self._sink.ca
-        post(url, msgspec.json.encode(Event(alert.at, ocsf.finding(alert))), headers, ca)
+        body = msgspec.json.encode(Event(alert.at, ocsf.finding(alert)))
+        post(url, body, headers, self._sink.trusted(self._folder))

@@ -34,7 +34,7 @@ class Syslog:
 def deliver(sink: Sink, folder: Path, text: bytes) -> None:
     """Send a line to a sink's address."""
     assert sink.address is not None
-    transmit(sink.address, text, None if sink.ca is None else folder / sink.ca)
+    transmit(sink.address, text, sink.trusted(folder))
 
 
 def line(alert: Alert, data: str, message: str) -> bytes:

@@ -33,8 +33,7 @@ class Webhook:
         headers = {"webhook-id": alert.id, "webhook-timestamp": at}
         if key := _key(secret(self._sink, self._folder)):
             headers["webhook-signature"] = signature(key, alert.id, at, body)
-        ca = None if self._sink.ca is None else self._folder / self._sink.ca
-        post(self._sink.url, body, headers, ca)
+        post(self._sink.url, body, headers, self._sink.trusted(self._folder))
 
 
 def signature(key: bytes, id: str, at: str, body: bytes) -> str:  # noqa: A002 (the standard's word)
