@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -54,13 +55,23 @@ def shared(name: str) -> pd.DataFrame:
     ------
     CannotRunError : it is not there.
     """
+    return pd.read_parquet(place(name))
+
+
+def place(name: str) -> Path:
+    """Find one shared file.
+
+    Raises
+    ------
+    CannotRunError : it is not there.
+    """
     path = SHARED / name
     if not path.exists():
         raise CannotRunError(
             f"shared/data/{name} is missing: it is looked for in ../shared/data from the "
             "project's root (the data is licensed to be read there and is not part of the project)"
         )
-    return pd.read_parquet(path)
+    return path
 
 
 @cache

@@ -82,6 +82,34 @@ BENCHMARKS = {
     "watching-strangers": Benchmark(
         "watching:strangers", "benchmarks.md", "a million callers of one query each"
     ),
+    "row-search": Benchmark(
+        "records:search", "explanation/record.md", "whole training rows from forests, 2 surveys"
+    ),
+    "informed": Benchmark(
+        "records:informed", "explanation/record.md", "all rows but one known, linear and Bayes"
+    ),
+    "embedding-text": Benchmark(
+        "embeddings:sentences", "explanation/embedding.md", "sentence embeddings inverted, by pairs"
+    ),
+    "embedding-table": Benchmark(
+        "embeddings:layers", "explanation/embedding.md", "a hidden layer and scores inverted"
+    ),
+    "linkage-copies": Benchmark(
+        "linkages:copies", "explanation/linkage.md", "copied rows in a synthetic table, Adult"
+    ),
+    "linkage-scores": Benchmark(
+        "linkages:fingerprints", "explanation/linkage.md", "people named by a released score"
+    ),
+    "faces": Benchmark("faces:measure", "explanation/face.md", "faces by every attack, 5 divisions"),
+    "faces-abstaining": Benchmark(
+        "faces:abstaining", "explanation/face.md", "a gate's trade on faces (10 minutes)"
+    ),
+    "faces-digits": Benchmark(
+        "faces:digits", "explanation/face.md", "digits: distance to the class's mean"
+    ),
+    "faces-peer": Benchmark(
+        "faces_peer:measure", "explanation/face.md", "descent among pixels beside ART 1.20"
+    ),
     "serving-kills": Benchmark("crash:measure", "benchmarks.md", "kill -9 fifty times under load"),
 }
 

@@ -17,12 +17,15 @@ MEANINGS: dict[str, dict[str, str]] = {  # of fields whose docstring does not sa
     },
     "Model": {
         "path": "an ONNX, skops, XGBoost (ubj, json), LightGBM (txt), pickle or joblib file.",
-        "url": "a server that speaks the Open Inference Protocol v2, to audit or to guard.",
+        "url": "a server that speaks the Open Inference Protocol v2, or that `template` describes, "
+        "to audit or to guard.",
         "name": "what callers call the model; by default the file's name without its suffix.",
         "sha256": "the file must have this hash; it never vouches for a pickle.",
         "high_risk": "lets in `internal_only` roles only, whatever address is listened on.",
         "purpose": "what the model is for; no command of this version reads it.",
-        "template": "no command of this version reads it.",
+        "template": "a JSON file: how `url`, or what `--url` names where there is none, is asked and "
+        "answers ([any other endpoint](../how-to/audit-a-live-endpoint.md#any-other-endpoint)).",
+        "price": "of one row that an endpoint is asked; an audit tells what it costs.",
         "decoder": "no command of this version reads it.",
         "answers": "files of recorded answers, in place of a model.",
     },

@@ -9,6 +9,7 @@ import inspect
 from collections.abc import Iterator
 from dataclasses import is_dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import click
@@ -30,15 +31,27 @@ from records import (
 
 import reticent
 from reticent import cli, errors, evidence, finding
-from reticent.attacks import ATTACKS, named
+from reticent.attacks import ATTACKS, family, named
 from reticent.cli import project
-from reticent.cli.attacks import described
+from reticent.cli.attacks import described, ordered
 from reticent.monitor.detectors import DETECTORS, detector_named
 from reticent.monitor.simulate.run import BEHAVIORS
 
 WIDTH = 88
 NAMED = ("roles", "alerts")  # tables of tables
 SOURCE = "../../../src/reticent"
+DOCS = Path(__file__).resolve().parent
+FAMILIES = {  # what each is after, and when it runs
+    "attribute": "A hidden column of a person who is otherwise known. Runs where `[columns]` names "
+    "a sensitive one.",
+    "membership": "Whether a person was among those the model was trained on. Runs where it is "
+    "asked for: `--attacks membership`.",
+    "face": "What a class of images looks like. Runs where the inputs are images.",
+    "record": "Whole rows of the training table. Runs where it is asked for: `--attacks record`.",
+    "embedding": "The input behind an internal representation, or a column of it. Runs where the "
+    "target reveals vectors.",
+    "linkage": "Whose row one of a released table is. Runs where `[data].released` names one.",
+}
 PROMISES = {  # kind to where the page on detection says what it means
     "contract": "[contract](#the-contract-promise)",
     "session": "[session](#the-session-promise)",
@@ -95,32 +108,56 @@ def attack_page(name: str) -> str:
         table(["", ""], [
             ["Source", linked(about["paper"])],
             ["The attacker", about["threat_model"]],
+            ["Family", _family(about["family"], "../../")],
             ["Needs", about["needs"]],
+            ["Cost in queries", about["cost"]],
             ["What finding nothing does not prove", plain(about["null_result"])],
         ]),
         "## How it works",
         plain(module.__doc__),
         plain(type(attack).__doc__),
-        plain(type(attack).guess.__doc__),
+        *(plain(one.__doc__) for one in _steps(type(attack))),
         f"Code: [`attacks/{path}`]({SOURCE}/attacks/{path}). All attacks: [the list](index.md).",
     )  # fmt: skip
 
 
+def _steps(kind: type) -> list[Any]:
+    """What an attack does: its public functions, in their order."""
+    return [one for name, one in vars(kind).items()
+            if inspect.isfunction(one) and not name.startswith("_")]  # fmt: skip
+
+
+def _family(name: str, up: str) -> str:
+    """A family, and the page that explains it where there is one."""
+    page = f"explanation/{name}.md"
+    return f"[{name}]({up}{page})" if (DOCS / page).is_file() else name
+
+
 def attacks_page() -> str:
-    """The list of attacks."""
-    rows = [[f"[`{name}`]({name}.md)", described(name)["title"], described(name)["needs"]]
-            for name in ATTACKS]  # fmt: skip
+    """The list of attacks, a table a family."""
+    sections = [
+        f"## {one.capitalize()}\n\n{FAMILIES[one]}\n\n" + table(
+            ["attack", "what it does", "cost in queries", "needs"],
+            [[f"[`{name}`]({name}.md)", *map(described(name).get, ("title", "cost", "needs"))]
+             for name in ATTACKS if family(name) == one],
+        ) for one in ordered()
+    ]  # fmt: skip
     return page(
         "Attacks",
-        "Every audit runs all of these unless `--attacks` names some, and beside each the same "
-        "attacker without the model. An attack runs where the target reveals what it needs; "
-        "elsewhere its finding says `not_applicable` and why. `reticent attacks list` and "
-        "`reticent attacks show NAME` print the same.",
-        table(["attack", "what it does", "needs"], rows),
-        "The words under *needs*: **label**, **scores** and **structure** (tree leaves) are what "
-        "an answer or the model reveals; **any row**: the attacker may ask rows of their choosing; "
-        "**abstain**: the target sometimes refuses; **true label**: the attacker knows it; "
-        "**recorded answers**: the answers to the people's own records were released.",
+        "An audit runs the families that the data calls for, or what `--attacks` names: attacks, "
+        "or families. Beside each stands the same attacker without the model. An attack runs where "
+        "the target reveals what it needs; elsewhere its finding says `not_applicable` and why. "
+        "`reticent attacks list` and `reticent attacks show NAME` print the same.",
+        *sections,
+        "## The words",
+        "Under *needs*: **label**, **scores**, **vector** (an internal representation), "
+        "**gradient** and **structure** (tree leaves) are what an answer or the model reveals; "
+        "**any row**: the attacker may ask rows of their choosing; **abstain**: the target "
+        "sometimes refuses; **true label**: the attacker knows it; **recorded answers**: the "
+        "answers to the people's own records were released.",
+        "Under *cost*: rows that the attack would send to the target if it ran alone, about the "
+        "people under attack. Attacks of one audit share what they ask: [what an audit of a live "
+        "endpoint would cost](../../how-to/audit-a-live-endpoint.md#what-it-costs).",
         "Where the model can be trained again, an audit adds one more finding per column, named "
         "`canaries`: see [attribute canaries](../../explanation/canaries.md).",
     )

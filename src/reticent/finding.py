@@ -83,6 +83,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     queries : rows asked of the target about members.
     twins : members with an equal row among the others. without_twins : AUC of the rest.
     worst_subgroup, worst_rows : whom it hits most (row numbers of members, from 0).
+    family : of the attack; ``hidden`` is a column only in attribute and embedding attacks.
     """
 
     configuration: str
@@ -104,6 +105,12 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     without_twins: Rate | None = None
     worst_subgroup: Subgroup | None = None
     worst_rows: tuple[int, ...] = ()
+    family: str = "attribute"
+
+    @property
+    def unit(self) -> str:
+        """What advantage and memorization are differences of."""
+        return "AUC" if self.members.auc.value is not None else "of the tries"
 
     @classmethod
     def blank(cls, configuration: str, contract: str, attack: str, hidden: str) -> Finding:

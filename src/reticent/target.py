@@ -7,6 +7,7 @@ what it reveals, and ``needs in reveals`` is the whole matching.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Flag, auto
 from typing import Any, Protocol, runtime_checkable
@@ -123,4 +124,33 @@ class Transparent(Target, Protocol):
 
     def leaves(self, rows: Dataset) -> Leaves:
         """Send n rows down every tree."""
+        ...
+
+
+# From the logits (n, k) to a loss's gradient by them (n, k).
+Upstream = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+
+
+@runtime_checkable
+class Differentiable(Target, Protocol):
+    """A target whose GRADIENT is open: a white-box attacker can follow an answer back to its input.
+
+    Only a bare model is one; no contract lets derivatives through.
+    """
+
+    def backward(
+        self, x: NDArray[np.float64], upstream: Upstream
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Answer n rows, and pull a loss's gradient back to them.
+
+        Parameters
+        ----------
+        x : (n, d) inputs, one column each of ``columns``. upstream : from the logits (n, k), of
+            which a classifier's scores are the softmax, to the loss's gradient by them (n, k); a
+            regressor has one, its value.
+
+        Returns
+        -------
+        The logits (n, k), and the gradient (n, d) of the loss by the inputs.
+        """
         ...

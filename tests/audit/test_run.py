@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import reticent
-from reticent.attacks import ATTACKS
+from reticent.attacks import ATTACKS, family
 from reticent.audit.case import Case
 from reticent.audit.options import BARE, Options
 from reticent.audit.run import audit
@@ -116,8 +116,11 @@ def test_values_outside_the_candidates_are_left_out_and_said() -> None:
     assert any("7 members are left out" in note for note in found.notes)
 
 
-def test_every_attack_of_the_list_is_run_by_default() -> None:
-    assert Options().names == list(ATTACKS)
+def test_every_attack_on_hidden_columns_is_run_by_default() -> None:
+    assert Options().names == [name for name in ATTACKS if family(name) == "attribute"]
+    assert Options(attacks=["attribute"]).names == Options().names
+    assert Options(attacks=["membership"]).names == []
+    assert Options().of("membership", called_for=False) == []
     with pytest.raises(reticent.ReticentError, match="did you mean 'learned'"):
         Options(attacks=["leraned"]).names  # noqa: B018
 

@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 import reticent
 import reticent.attacks
 from people import TRAITS, Rote, blind, memorizing, survey
-from reticent.attacks import ATTACKS, named
+from reticent.attacks import ATTACKS, family, named
 from reticent.attacks.known import Hidden, Known, Shadow
 from reticent.contract import Abstain
 from reticent.dataset import Dataset
@@ -37,7 +37,10 @@ REFUSING = reticent.Contract(output="scores", abstain=Abstain(confidence=0.5))
 N = 200  # members, others and auxiliary people each
 CHEAP = {"shadows": 3, "canaries": False, "advice": False}
 
+COLUMNS = [name for name in ATTACKS if family(name) == "attribute"]
+
 every_attack = pytest.mark.parametrize("name", ATTACKS)
+on_columns = pytest.mark.parametrize("name", COLUMNS)
 
 
 # The list -------------------------------------------------------------------------------------
@@ -47,12 +50,12 @@ def test_files_and_list_agree() -> None:
     listed = {entry.partition(":")[0].replace(".", "/") + ".py" for entry in ATTACKS.values()}
     families = {name.partition("/")[0] for name in listed}
     files = {
-        str(path.relative_to(FOLDER))
-        for family in families
-        for path in (FOLDER / family).glob("*.py")
-        if path.name != "__init__.py"
+        str(path.relative_to(FOLDER)): path.read_text()
+        for one in families
+        for path in (FOLDER / one).glob("*.py")
     }
-    assert files == listed
+    assert listed <= set(files)
+    assert {name for name, text in files.items() if "threat_model =" in text} == listed
 
 
 def test_the_list_is_in_order() -> None:
@@ -72,7 +75,13 @@ def test_an_attack_states_what_it_is(name: str) -> None:
     for said in (attack.title, attack.threat_model, attack.null_result, type(attack).__doc__):
         assert said is not None
         assert len(said.split()) > 3
+    assert attack.cost
     assert isinstance(attack.needs, Reveals)
+
+
+@on_columns
+def test_an_attack_on_columns_states_what_it_needs(name: str) -> None:
+    attack = named(name)
     assert attack.needs
     flags = (attack.needs_label, attack.needs_classes, attack.needs_records)
     assert all(isinstance(flag, bool) for flag in flags)
@@ -128,7 +137,7 @@ def findings(case: reticent.Case, contracts: Contracts, attacks: list[str]) -> d
     return {found.attack: found for found in evidence.findings}
 
 
-ASKING = [name for name in ATTACKS if name not in ("observed", "refusals")]
+ASKING = [name for name in COLUMNS if name not in ("observed", "refusals")]
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +180,7 @@ def drawn_later(members: pd.DataFrame) -> dict[str, Finding]:
 # in standard errors of the paired bootstrap; each test is the other's twin.
 
 
-@every_attack
+@on_columns
 def test_a_planted_leak_is_found_by_more_than_its_interval(
     name: str, planted: dict[str, Finding]
 ) -> None:
@@ -184,7 +193,7 @@ def test_a_planted_leak_is_found_by_more_than_its_interval(
     assert (found.queries == 0) == (name == "observed")
 
 
-@every_attack
+@on_columns
 def test_a_coin_tossed_after_training_is_not_found(
     name: str, drawn_later: dict[str, Finding]
 ) -> None:
@@ -213,7 +222,7 @@ def guarded(rows: pd.DataFrame) -> Target:
     return behind(asked, REFUSING, schema, key=b"k")
 
 
-@every_attack
+@on_columns
 def test_the_same_seed_gives_the_same_guess(name: str) -> None:
     rows = survey(60, 1)
     target = guarded(rows)

@@ -97,7 +97,7 @@ def test_every_attack_has_its_page(name: str) -> None:
     text = (DOCS / "reference" / "attacks" / f"{name}.md").read_text("utf-8")
     attack = named(name)
     assert text.startswith(f"# Attack: {name}\n")
-    for said in (attack.threat_model, attack.null_result):
+    for said in (attack.threat_model, attack.cost, attack.null_result):
         assert said.replace("``", "`") in text
     for doi in re.findall(r"doi:(\S+\w)", attack.paper):
         assert f"https://doi.org/{doi}" in text

@@ -7,6 +7,8 @@ import select
 import socket
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import numpy as np
@@ -277,7 +279,7 @@ def test_a_spent_day_is_told_with_the_time_it_opens() -> None:
 @pytest.mark.parametrize(
     ("status", "found"),
     [(400, "does not take such rows"), (401, "does not know the key"), (403, "may not ask"),
-     (404, "no model of that name"), (500, "it failed"), (302, "it failed")],
+     (404, "no model of that name"), (500, "it failed"), (302, "it sends elsewhere")],
 )  # fmt: skip
 def test_a_refusal_is_told_in_our_words_and_never_tried_again(status: int, found: str) -> None:
     with serving(Toy(), metadata(Toy(), KINDS)) as served:
@@ -288,6 +290,43 @@ def test_a_refusal_is_told_in_our_words_and_never_tried_again(status: int, found
             live.ask(ROWS)
         assert len(served.seen) == before + 1
     assert "Xanthippe" not in str(raised.value)
+
+
+def test_who_pays_for_the_rows_may_have_failures_tried_again() -> None:
+    waits = Waits()
+    with serving(Toy("label"), metadata(Toy("label"), KINDS)) as served:
+        line = Line(place_of(served.url, "toy"), sleep=waits, repeats=3)
+        live = http(served.url, COLUMNS, LABELS, line=line)
+        served.canned += [(500, {}, b"{}"), (0, {}, b""), (429, {}, b"{}")]
+        assert same(live.ask(ROWS), Toy("label").ask(ROWS))
+        assert waits.told == [0.2, 0.4, 0.8]
+        served.canned += [(500, {}, b"{}")] * 3 + [(502, {}, b"Xanthippe")]
+        with pytest.raises(ModelError, match="it failed \\(status 502\\)"):
+            live.ask(ROWS)
+
+
+def test_a_date_may_say_when_to_come_back() -> None:
+    waits = Waits()
+    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
+    with serving(Toy("label"), metadata(Toy("label"), KINDS)) as served:
+        live = reached(served, waits)
+        served.canned += [(503, {"Retry-After": soon}, b"{}"), (429, {"Retry-After": "soon"}, b"")]
+        with pytest.raises(ModelError, match="budget is spent"):
+            live.ask(ROWS.take(slice(0, 1)))
+    assert len(waits.told) == 1
+    assert 20 < waits.told[0] <= 30
+
+
+def test_a_foreign_server_must_tell_probabilities() -> None:
+    about = metadata(Toy(), KINDS)
+    about["platform"] = "other"
+    with serving(Toy(), about) as served:
+        live = reached(served)
+        wide = ("scores", "FP64", [1, 3], [2.5, -7.0, 0.1])
+        served.canned.append((200, {}, answering(("label", "BYTES", [1], ["w"]), wide)))
+        with pytest.raises(ModelError, match="scores that are no probabilities"):
+            live.ask(ROWS.take(slice(0, 1)))
+        assert same(live.ask(ROWS), toys(ROWS))
 
 
 def test_an_exchange_that_broke_is_not_tried_again() -> None:

@@ -78,7 +78,7 @@ def _try(case: Prepared, train: Trainer, subject: Subject, options: Options, val
     """Measure one setting: the attack's advantage on held-out shadows' members, and the utility."""
     hidden, seed = subject.hidden, subseed(options.seed, "advice")
     models = train_shadows(train, case.auxiliary, case.auxiliary_people, seed,
-                           count=SHADOWS, backend=options.backend)  # fmt: skip
+                           count=SHADOWS, backend=options.backend, fits=options.fits)  # fmt: skip
     held_out = subject.imputation.held_out
     shadows = shadows_of(models, lambda target: target, hidden, case.auxiliary,
                          case.auxiliary_people, held_out)  # fmt: skip

@@ -78,7 +78,7 @@ def _train(case: Prepared, hidden: Hidden, options: Options) -> Tossed:
     pair = Hidden(hidden.column, coins.pair)
     models = train_shadows(
         case.train, case.auxiliary, case.auxiliary_people, subseed(options.seed, NAME, "shadows"),
-        count=options.shadows, coins=coins, backend=options.backend,
+        count=options.shadows, coins=coins, backend=options.backend, fits=options.fits,
     )  # fmt: skip
     even = np.zeros((len(case.auxiliary), 2))
     errors = training_errors(target, rows, case.label)

@@ -25,6 +25,7 @@ from reticent.audit.checks import (
     table,
 )
 from reticent.audit.train import Trainer, trainer
+from reticent.column import unique
 from reticent.dataset import Dataset, row_tokens
 from reticent.errors import ConfigError, ModelError, nearest
 from reticent.evidence import fingerprint
@@ -32,6 +33,7 @@ from reticent.schema import Domain, Role, Schema
 from reticent.target import Target
 from reticent.targets.answers_file import Recorded
 from reticent.targets.local import callable_target, local, positions
+from reticent.targets.torch import is_module, torch_target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +53,10 @@ class Case:
         the model itself cannot be cloned and refitted.
     domains : column to what is publicly known of its values.
     model_digest : SHA-256 of the model's file; by default of its answers to the members.
-    shape : of one input, where the columns are an image's pixels. released : frame of a table that
-        was given out about the members.
+    shape : of one input, where the columns are an image's pixels. decoder : what makes such images
+        of points, where the attacker has one: see ``attacks.latent``.
+    released : frame of a table that was given out about the members. score : its column of the
+        model's scores.
     """
 
     model: Any
@@ -69,7 +73,9 @@ class Case:
     domains: Mapping[str, Domain] = field(default_factory=dict)
     model_digest: str = ""
     shape: tuple[int, ...] | None = None
+    decoder: Any = None
     released: Any = None
+    score: str | None = None
 
     def prepared(self) -> Prepared:
         """Check the case and bring it to one form.
@@ -105,7 +111,9 @@ class Prepared:
     notes: tuple[str, ...]
     model_digest: str
     shape: tuple[int, ...] | None = None
+    decoder: Any = None
     released: Dataset | None = None
+    score: str | None = None
 
     @property
     def label(self) -> str:
@@ -126,8 +134,10 @@ def _prepare(case: Case) -> Prepared:
     refuse_same({n: getattr(case, n) for n in TABLES})
     others, places = labelled(aligned(case.others, members, "others"), schema, "others", notes)
     whose = codes(others, schema.person, "others")
+    pictured = case.shape is not None and len(case.shape) > 1
     if case.auxiliary is None:
-        (others, whose, half), (auxiliary, theirs, _) = halved(others, whose)
+        shown = codes(others, schema.label, "others") if pictured else None
+        (others, whose, half), (auxiliary, theirs, _) = halved(others, whose, shown)
         places = places[half]
         notes.append(
             f"No auxiliary data: others was split by person, {len(auxiliary)} rows for the "
@@ -135,12 +145,13 @@ def _prepare(case: Case) -> Prepared:
         )
     else:
         auxiliary = aligned(case.auxiliary, members, "auxiliary")
-        auxiliary, _ = labelled(auxiliary, schema, "auxiliary", notes)
+        if not pictured:  # public pictures need no names
+            auxiliary, _ = labelled(auxiliary, schema, "auxiliary", notes)
         theirs = codes(auxiliary, schema.person, "auxiliary")
     tables = {"members": members, "others": others, "auxiliary": auxiliary}
     people = codes(members, schema.person, "members"), whose, theirs
     check_people(tables, people, schema.person)
-    target = _target(case.model, tables, places, schema)
+    target = _target(case.model, tables, places, schema, case.shape)
     check_answers(target, tables)
     for column in schema.sensitive:
         check_hidden(column, schema.domains.get(column), tables, notes)
@@ -150,21 +161,23 @@ def _prepare(case: Case) -> Prepared:
             "The model cannot be trained again: shadow models are default random forests, the "
             "attacker's own guess at it. Pass train=estimator for shadows of its kind."
         )
-    check_classes(auxiliary, schema, target)
+    if not pictured:
+        check_classes(auxiliary, schema, target)
     return Prepared(
         target=target, schema=schema, members=members, others=others, auxiliary=auxiliary,
         members_people=people[0], others_people=whose, auxiliary_people=theirs,
         known=_known(case, schema), knows_label=case.knows_label, train=train,
         notes=tuple(notes), model_digest=case.model_digest or _digest(target, members),
-        shape=_shape(case.shape, schema),
+        shape=_shape(case.shape, schema), decoder=case.decoder,
         released=None if case.released is None else table(case.released, "released"),
+        score=case.score,
     )  # fmt: skip
 
 
 def _digest(target: Target, members: Dataset) -> str:
     """Name a model in memory by what it answers to its members."""
     told = target.members if isinstance(target, Recorded) else target.ask(members)
-    parts = [told.label, told.scores, told.value]
+    parts = [told.label, told.scores, told.value, told.vector]
     return fingerprint([part.tobytes().hex() for part in parts if part is not None])
 
 
@@ -229,14 +242,17 @@ def _known(case: Case, schema: Schema) -> tuple[str, ...]:
 
 
 def _target(
-    model: Any, tables: Mapping[str, Dataset], places: NDArray[np.intp], schema: Schema
-) -> Target:
+    model: Any, tables: Mapping[str, Dataset], places: NDArray[np.intp], schema: Schema,
+    shape: tuple[int, ...] | None,
+) -> Target:  # fmt: skip
     members = tables["members"]
     if isinstance(model, Recorded):
         return _recorded(model, members, places)
     labels = members[schema.label]
     if isinstance(model, Target):
         target: Target = model
+    elif is_module(model):
+        return torch_target(model, schema.inputs, unique(labels), shape)
     elif callable(model) and not hasattr(model, "predict"):
         return callable_target(model, members, schema.inputs, labels)
     else:

@@ -149,15 +149,30 @@ def check_people(tables: Mapping[str, Dataset], codes: Sequence[Codes], person: 
             )  # fmt: skip
 
 
-def halved(others: Dataset, people: Codes) -> list[tuple[Dataset, Codes, Codes]]:
-    """Split others by person into two halves, the same ones in every run: rows, people, places."""
+def halved(
+    others: Dataset, people: Codes, shown: Codes | None = None
+) -> list[tuple[Dataset, Codes, Codes]]:
+    """Split others by person into two halves, the same ones in every run: rows, people, places.
+
+    Parameters
+    ----------
+    shown : who is on each picture (n,), where the rows are pictures: all of one person stay in
+        one half, or the attacker would begin with pictures of whom they look for.
+    """
     count = int(people.max()) + 1 if len(others) else 0
     if count < 2 * FEWEST["auxiliary"]:
         raise DataError(
             "auxiliary people", f"none are given, and {count} others are too few to be halved",
             f"Give auxiliary data, or at least {2 * FEWEST['auxiliary']} others",
         )  # fmt: skip
-    side = np.random.default_rng(0).permutation(count)[people] % 2
+    if shown is None:
+        shown = people
+    elif shown.max() + 1 < 2 * FEWEST["others"]:
+        raise DataError(
+            "auxiliary pictures", f"none are given, and others show {shown.max() + 1} people",
+            "Give public pictures as auxiliary data; they need no names",
+        )  # fmt: skip
+    side = np.random.default_rng(0).permutation(int(shown.max()) + 1)[shown] % 2
     halves = [np.flatnonzero(side == one) for one in (0, 1)]
     return [(others.take(at), np.unique(people[at], return_inverse=True)[1], at) for at in halves]
 

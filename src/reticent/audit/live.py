@@ -18,8 +18,9 @@ from reticent.errors import ConfigError, ModelError
 from reticent.evidence import NotRun
 from reticent.target import Answer, Reveals, Target
 from reticent.targets.answers_file import Recorded
-from reticent.targets.http import Http
+from reticent.targets.kept import Kept
 from reticent.targets.local import positions
+from reticent.targets.remote import Remote
 from reticent.targets.shape import cut
 from reticent.targets.wrap import Around
 
@@ -73,7 +74,7 @@ def view_of(
     errors = _published(case, contract)
     if contract is None:
         return View(name, "", target, without_contract(live), (), errors)
-    if not isinstance(case.target, Recorded | Http):
+    if not isinstance(case.target, Recorded | Remote | Kept):
         keeps(target, case, name, contract, guard(case.target).reveals)
     return View(name, contract.digest, target, guard, (), errors)
 
@@ -184,6 +185,6 @@ def _published(case: Prepared, contract: Contract | None) -> NDArray[np.float64]
     asked, that very question would tell it which value to answer truly: then it is unknown.
     """
     counts = contract is not None and contract.values_per_record is not None
-    if counts and isinstance(case.target, Http):
+    if counts and isinstance(case.target, Remote | Kept):
         return None
     return training_errors(case.target, case.members, case.label)

@@ -25,6 +25,7 @@ from reticent.finding import Finding
 from reticent.randomness import generator, subseed
 from reticent.target import Answer, Target
 from reticent.targets.answers_file import Recorded
+from reticent.targets.kept import BrokenError
 from reticent.targets.local import positions
 from reticent.targets.wrap import Metered, Remembered, fresh
 
@@ -94,9 +95,14 @@ class View:
     errors: Floats | None
 
 
-def training_errors(target: Target, members: Dataset, label: str) -> Floats:
-    """What a model's makers publish of its training error: counts, or its width (1, 1)."""
+def training_errors(target: Target, members: Dataset, label: str) -> Floats | None:
+    """What a model's makers publish of its training error: counts, or its width (1, 1).
+
+    None for an encoder, which tells no answer that could be wrong.
+    """
     told = target.members if isinstance(target, Recorded) else target.ask(members)
+    if told.value is None and told.label is None:
+        return None
     labels = members[label]
     if target.classes is None:
         assert told.value is not None
@@ -135,8 +141,12 @@ def measure(
             continue
         # Both sides draw alike: a difference between them is never the attack's own chance.
         draws = (view.name, subject.hidden.column, name)
-        on_members, queries = guessed(name, target, seen[0], generator(seed, *draws))
-        on_others, _ = guessed(name, target, seen[1], generator(seed, *draws))
+        try:
+            on_members, queries = guessed(name, target, seen[0], generator(seed, *draws))
+            on_others, _ = guessed(name, target, seen[1], generator(seed, *draws))
+        except BrokenError as error:
+            found[name] = _unfinished(view, subject, name, error)
+            continue
         found[name] = contrast(view, subject, name, on_members, on_others, queries,
                                case.knows(subject.hidden.column))  # fmt: skip
     able = [name for name in found if found[name].advantage is not None]
@@ -236,6 +246,13 @@ def contrast(
 
 def _not_applicable(view: View, subject: Subject, name: str, reason: str) -> Contrast:
     finding = msgspec.structs.replace(_blank(view, subject, name), reason=reason)
+    return Contrast(finding, None, None, 0)
+
+
+def _unfinished(view: View, subject: Subject, name: str, error: BrokenError) -> Contrast:
+    finding = _blank(view, subject, name)
+    reason = f"not finished: {error.found}"
+    finding = msgspec.structs.replace(finding, verdict="underpowered", reason=reason)
     return Contrast(finding, None, None, 0)
 
 

@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from reticent.attacks import ATTACKS, expanded, family
+from reticent.audit.fits import Fits
 from reticent.audit.shadows import COUNT
 from reticent.evidence import SelfTest
 from reticent.exhibit import Exhibit
 from reticent.finding import Risk
 
 BARE = "bare"
+REFERENCES = 4  # of RMIA's few references: two pairs
 
 
 Progress = Callable[[int, int, str], None]  # steps done, steps in all, what begins now
@@ -32,18 +34,20 @@ class Options:
     Attributes
     ----------
     attacks : names of attacks or families; None runs the families that the case calls for.
-    shadows : models the attacker trains.
+    shadows : models the attacker trains. references : those trained for membership, in pairs.
     backend : the joblib backend that shadow fits are handed to; None trains in this process.
     noise_key : the model's noise key; None derives one from the seed.
     progress : told where the run is. self_test : goes into the evidence.
     canaries : whether to retrain the model once with coins in place of some hidden values.
     advice : whether to look for a training setting that leaks less, where the model leaks.
     exhibit : told what a report shows beside the evidence.
+    fits : models that were trained before; whoever shares it between audits trains them once.
     """
 
     attacks: Sequence[str] | None = None
     seed: int = 0
     shadows: int = COUNT
+    references: int = REFERENCES
     backend: str | None = None
     risk: Risk = field(default_factory=Risk)
     noise_key: bytes | None = None
@@ -52,6 +56,7 @@ class Options:
     canaries: bool = True
     advice: bool = True
     exhibit: Callable[[Exhibit], None] = unshown
+    fits: Fits = field(default_factory=Fits)
 
     def of(self, wanted: str, called_for: bool = True) -> list[str]:
         """The attacks of one family to run.

@@ -15,6 +15,7 @@ from reticent import __version__
 from reticent.audit.advice import advise
 from reticent.audit.canaries import toss
 from reticent.audit.case import Case, Prepared
+from reticent.audit.found import Found
 from reticent.audit.live import UNTRAINED, notes, quietly, view_of
 from reticent.audit.measure import Guard, Subject, View, measure, subject, training_errors
 from reticent.audit.options import Options
@@ -34,12 +35,14 @@ from reticent.evidence import (
     dated,
     fingerprint,
 )
+from reticent.finding import Rate
 from reticent.randomness import generator
 from reticent.schema import Schema
 from reticent.target import Reveals, Target
 from reticent.targets.answers_file import Recorded
 from reticent.targets.contracted import behind
 from reticent.targets.gate import Gate, fit_gate
+from reticent.targets.kept import BrokenError
 
 Floats = NDArray[np.float64]
 FAMILIES = {  # beside attacks on hidden columns: what measures them, in the order they are told
@@ -116,9 +119,7 @@ def examine(
             contrasts = _beside(contrasts, found)
     advice = _advice(case, contrasts, contracts, subjects, options, tracked)
     parts = [
-        import_module(f"reticent.audit.{FAMILIES[one]}").measure(
-            case, views, names, options, tracked
-        ) for one, names in wanted.items()
+        _of_family(one, names, case, views, options, tracked) for one, names in wanted.items()
     ]  # fmt: skip
     contrasts += [one for part in parts for one in part.contrasts]
     not_run += tuple(one for part in parts for one in part.not_run)
@@ -129,6 +130,24 @@ def examine(
     told += tuple(note for part in parts for note in part.notes)
     return Measured(contrasts, worth, told, not_run, about,
                     Attacker(case.known, case.knows_label), advice)  # fmt: skip
+
+
+def _of_family(
+    name: str, attacks: Sequence[str], case: Prepared, views: Sequence[View], options: Options,
+    step: Steps,
+) -> Found:  # fmt: skip
+    """Measure one family; where an endpoint broke off, what it had found is not kept."""
+    measured = import_module(f"reticent.audit.{FAMILIES[name]}").measure
+    try:
+        found: Found = measured(case, views, attacks, options, step)
+    except BrokenError as error:
+        reason = f"not finished: {error.found}"
+        return Found([], tuple(NotRun(attack, reason) for attack in attacks))
+    contrasts = [
+        replace(one, finding=msgspec.structs.replace(one.finding, family=name))
+        for one in found.contrasts
+    ]
+    return replace(found, contrasts=contrasts)
 
 
 def called(case: Prepared, views: Sequence[View], options: Options) -> dict[str, list[str]]:
@@ -239,8 +258,10 @@ class Steps:
 
 def _shadows(case: Prepared, options: Options, step: Steps) -> list[ShadowModel]:
     step(f"training {options.shadows} shadow models")
-    return train_shadows(case.train, case.auxiliary, case.auxiliary_people, options.seed,
-                         count=options.shadows, backend=options.backend)  # fmt: skip
+    return train_shadows(
+        case.train, case.auxiliary, case.auxiliary_people, options.seed,
+        count=options.shadows, backend=options.backend, fits=options.fits,
+    )  # fmt: skip
 
 
 def _view(
@@ -287,10 +308,14 @@ def gate_for(honest: Dataset, schema: Schema, contract: Contract, share: float, 
 def _worth(
     case: Prepared, view: View, contract: Contract | None, seed: int, itself: str
 ) -> tuple[Configuration, Floats | None]:
-    own = utility(case, view.target, seed)
+    n = len(case.others)
+    try:
+        own = utility(case, view.target, seed)
+        worth = as_rate(own, n)
+    except BrokenError as error:
+        own, worth = None, Rate.none(n, f"not finished: {error.found}")
     says = itself if contract is None else contract.summary()
     measure: Literal["accuracy", "r2"] = "r2" if view.target.classes is None else "accuracy"
-    worth = as_rate(own, len(case.others))
     return Configuration(view.name, says, view.contract, worth, measure=measure), own
 
 

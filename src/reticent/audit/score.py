@@ -188,7 +188,7 @@ def _verdict(one: Contrast, tests: int, risk: Risk) -> Finding:
     smallest = max(
         stats.smallest_effect(error, level, one.fewest, one.averaged) for error in errors.values()
     )
-    verdict, reason = _say(rates, smallest, risk)
+    verdict, reason = _say(rates, smallest, risk, found.unit)
     if one.exact is not None:
         reason += f"; coins guessed by {found.reason}"
     return replace(
@@ -209,14 +209,14 @@ def _difference(replicates: Floats, level: float, fewest: int, n: int) -> Rate:
     return Rate(value, low, value + beyond, n)
 
 
-def _say(rates: dict[str, Rate], smallest: float, risk: Risk) -> tuple[Verdict, str]:
+def _say(rates: dict[str, Rate], smallest: float, risk: Risk, unit: str) -> tuple[Verdict, str]:
     """A leak that is seen; else nothing found, if the limits are excluded or would be seen."""
     positive = [name for name, one in rates.items() if one.low is not None and one.low > 0]
     if positive:
         return "leaks", " and ".join(positive)
     limits = {"advantage": risk.max_advantage, "memorization": risk.max_memorization}
     excluded = all(one.high is not None and one.high <= limits[n] for n, one in rates.items())
-    seen = f"effects from {smallest:.3f} AUC" if smallest < 1 else "nothing at all"
+    seen = f"effects from {smallest:.3f} {unit}" if smallest < 1 else "nothing at all"
     only = "only " if smallest < 1 else ""
     limit = min(limits.values())
     if smallest <= limit:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reticent.attacks.known import Hidden, Shadow
+from reticent.audit.fits import Fits, fit_all
 from reticent.audit.train import Trainer
 from reticent.dataset import Dataset
 from reticent.randomness import generator, subseed
@@ -75,22 +76,21 @@ def train_shadows(
     count: int = COUNT,
     coins: Coins | None = None,
     backend: str | None = None,
+    fits: Fits | None = None,
 ) -> list[ShadowModel]:
     """Train shadows, each on a random half of the auxiliary people.
 
     Parameters
     ----------
     backend : the name of a joblib backend that the fits are handed to; None trains here.
+    fits : what was trained before.
     """
-    from joblib import Parallel, delayed
-
     plans = [_plan(auxiliary, people, seed, place, coins) for place in range(count)]
     # Models travel between processes; what is wrapped around them here need not.
-    jobs = [delayed(train.fitted)(rows, subseed(seed, "shadow", place))
-            for place, (rows, *_) in enumerate(plans)]  # fmt: skip
-    workers = Parallel(n_jobs=1 if backend is None else -1, backend=backend)
+    jobs = [(rows, subseed(seed, "shadow", place)) for place, (rows, *_) in enumerate(plans)]
+    models = fit_all(train, jobs, backend, fits)
     return [ShadowModel(train.wrapped(model, plan[0]), *plan)
-            for model, plan in zip(workers(jobs), plans, strict=True)]  # fmt: skip
+            for model, plan in zip(models, plans, strict=True)]  # fmt: skip
 
 
 def _plan(

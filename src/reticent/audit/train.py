@@ -154,9 +154,11 @@ def in_classes(model: Local, classes: NDArray[Any] | None) -> Local:
 
     forest = model.forest and _in_classes(model.forest, spread)
     if not model.gives_scores:
-        return replace(model, classes=classes, forest=forest)
+        return replace(model, classes=classes, forest=forest, network=None)
     ask = model.predict
-    return replace(model, classes=classes, predict=lambda rows: spread(ask(rows)), forest=forest)
+    return replace(
+        model, classes=classes, predict=lambda rows: spread(ask(rows)), forest=forest, network=None
+    )
 
 
 def _in_classes(forest: Forest, spread: Callable[[Any], NDArray[np.float64]]) -> Forest:

@@ -2,35 +2,49 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import click
 import msgspec
 
-from reticent.attacks import ATTACKS, named
+from reticent.attacks import ATTACKS, families, family, named
 from reticent.cli.shown import console
+
+NEEDS = {  # beside what the target reveals
+    "needs_label": "true label",
+    "needs_classes": "a classifier",
+    "needs_records": "recorded answers",
+}
+
+
+ORDER = ("attribute", "membership", "face", "record", "embedding", "linkage")
 
 
 @click.group()
 def command() -> None:
-    """List the attacks, or explain one: its source, what it needs, what its silence proves."""
+    """List the attacks, or explain one: source, needs, cost, and what its silence proves."""
 
 
 @command.command("list")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def list_all(as_json: bool) -> None:
-    """List every attack with what it does and needs."""
+    """List every attack by its family: what it does, and what it costs."""
     if as_json:
         for name in ATTACKS:
             click.echo(msgspec.json.encode(described(name)).decode())
         return
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False)
-    for heading in ("attack", "what it does", "needs"):
-        table.add_column(heading, overflow="fold", no_wrap=heading == "attack")
-    for name in ATTACKS:
-        about = described(name)
-        table.add_row(name, str(about["title"]), str(about["needs"]))
-    console().print(table)
+    for one in ordered():
+        table = Table(box=None, pad_edge=False)
+        for heading in (one, "what it does", "cost in queries"):
+            table.add_column(heading, overflow="fold", no_wrap=heading == one)
+        for name in ATTACKS:
+            if family(name) == one:
+                about = described(name)
+                table.add_row(name, about["title"], about["cost"])
+        console().print(table)
+        click.echo()
 
 
 @command.command()
@@ -44,24 +58,37 @@ def show(name: str, as_json: bool) -> None:
         return
     click.echo(f"{name}: {about['title']}\n")
     for heading, key in (
-        ("Source", "paper"), ("The attacker", "threat_model"), ("Needs", "needs"),
+        ("Family", "family"), ("Source", "paper"), ("The attacker", "threat_model"),
+        ("Needs", "needs"), ("Cost in queries", "cost"),
         ("What finding nothing does not prove", "null_result"),
     ):  # fmt: skip
-        click.echo(click.wrap_text(f"{heading}: {about[key]}", 88, subsequent_indent="  ") + "\n")
+        said = textwrap.fill(f"{heading}: {about[key]}", 88, subsequent_indent="  ",
+                             break_long_words=False, break_on_hyphens=False)  # fmt: skip
+        click.echo(f"{said}\n")
+
+
+def ordered() -> list[str]:
+    """The families, those first that are told first."""
+    return sorted(families(), key=ORDER.index)
 
 
 def described(name: str) -> dict[str, str]:
-    """Describe an attack in words: name, title, paper, threat_model, needs, null_result."""
+    """Describe an attack in words.
+
+    Returns
+    -------
+    name, family, title, paper, threat_model, needs, cost, null_result.
+    """
     attack = named(name)
     needs = [flag.name.lower().replace("_", " ") for flag in attack.needs if flag.name]
-    needs += ["true label"] if attack.needs_label else []
-    needs += ["a classifier"] if attack.needs_classes else []
-    needs += ["recorded answers"] if attack.needs_records else []
+    needs += [words for flag, words in NEEDS.items() if getattr(attack, flag, False)]
     return {
         "name": name,
+        "family": family(name),
         "title": attack.title,
         "paper": attack.paper,
         "threat_model": attack.threat_model,
-        "needs": ", ".join(needs),
+        "needs": ", ".join(needs) or "nothing",
+        "cost": attack.cost,
         "null_result": attack.null_result,
     }

@@ -12,10 +12,13 @@ import msgspec
 
 from reticent.access.secret import find_secret
 from reticent.attacks import expanded
+from reticent.audit.fits import Fits
+from reticent.audit.live import quietly
 from reticent.audit.options import BARE, Options
 from reticent.audit.run import audit
 from reticent.audit.selftest import self_test
-from reticent.cli.endpoint import LIVE, Endpoint, key_of, live_target
+from reticent.cli.booked import Spending, accounted, booked, forecast, tell_forecast
+from reticent.cli.endpoint import LIVE, key_of, live_target
 from reticent.cli.loaded import load_case
 from reticent.cli.project import Project, load_project
 from reticent.cli.shown import common, console, progress, trusting, writable
@@ -47,6 +50,11 @@ OUTPUTS = ("evidence.json", "report.html")
 @click.option("--self-test", "with_self_test", is_flag=True,
               help="The instrument's known-answer test; alone it needs no project.")  # fmt: skip
 @click.option("--no-canaries", is_flag=True, help="Do not retrain the model with coins.")
+@click.option("--max-queries", type=click.IntRange(min=1), metavar="ROWS",
+              help="Ask an endpoint no more rows than this; its answers are kept.")  # fmt: skip
+@click.option("--trace", type=click.Path(path_type=Path), metavar="FILE",
+              help="Record what an endpoint is asked: csv or parquet, for detect.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Ask an endpoint nothing; tell rows and price.")
 @trusting
 @common
 def command(
@@ -60,6 +68,9 @@ def command(
     seed: int,
     with_self_test: bool,
     no_canaries: bool,
+    max_queries: int | None,
+    trace: Path | None,
+    dry_run: bool,
     trust_pickle: str | None,
     as_json: bool,
     quiet: bool,
@@ -71,7 +82,8 @@ def command(
     exceeded or that there is too little data to tell.
 
     With --url the endpoint is attacked in the model's place; --role says whose key it is, and the
-    attacker's shadow models answer through that role's contract.
+    attacker's shadow models answer through that role's contract. Where the endpoint breaks off, the
+    same command goes on from there.
     """
     names = listed(attacks)
     writable(out, *OUTPUTS)
@@ -86,21 +98,27 @@ def command(
             )
         plan = None if project is None else load_project(project)
         wanted = {} if plan is None else views(plan, role, url)
-        key = key_of(key_file)
-        place = None if url is None else Endpoint(url, key)
-        case = None if plan is None else load_case(plan, trust_pickle, place, key)
-        tested = self_test(options) if with_self_test else None
-        evidence = None
-        if plan is not None and case is not None:
+        key, spending = key_of(key_file), Spending(max_queries, trace, dry_run)
+        if plan is None:
+            return told_self_test(self_test(options), as_json, quiet)
+        with booked(plan, url, key, spending) as place:
+            case = load_case(plan, trust_pickle, place)
+            tested = self_test(options) if with_self_test else None
             options = replace(
-                options, risk=plan.tables.risk, self_test=tested, noise_key=noise_key(plan)
-            )
-            live = None if place is None else live_target(place, plan, case, role)
-            evidence = audit(case, wanted, options, live)
-    if evidence is not None:
-        return tell_evidence(evidence, out, as_json, quiet, exhibits)
-    assert tested is not None
-    return told_self_test(tested, as_json, quiet)
+                options, risk=plan.tables.risk, self_test=tested, noise_key=noise_key(plan),
+                fits=kept_fits(plan),
+            )  # fmt: skip
+            live = live_target(place, plan, case, role) if url and place is not None else None
+            evidence = audit(case, wanted, quietly(options) if dry_run else options, live)
+    price = plan.tables.model.price
+    if dry_run and place is not None:
+        return tell_forecast(forecast(place.book, price), max_queries, as_json)
+    if place is not None:
+        evidence = accounted(evidence, place.book, price)
+    code = tell_evidence(evidence, out, as_json, quiet, exhibits)
+    if place is not None and place.book.broken is not None:
+        raise place.book.broken
+    return code
 
 
 def listed(attacks: str | None) -> list[str] | None:
@@ -153,6 +171,13 @@ def noise_key(project: Project) -> bytes | None:
     """The key of the deployed noise, where there is a root secret; None: one from the seed."""
     secret = find_secret(project.state)
     return None if secret is None else subkey(secret, "noise")
+
+
+def kept_fits(project: Project) -> Fits:
+    """Where shadows are kept for the next audit: in memory only, where there is no root secret."""
+    secret = find_secret(project.state)
+    key = None if secret is None else subkey(secret, "fits")
+    return Fits(project.state / "shadows", key)
 
 
 def tell_evidence(

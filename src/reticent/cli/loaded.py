@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from reticent.attacks.latent import Decoder, Given
 from reticent.audit.case import Case
 from reticent.cli.endpoint import Endpoint, reached
 from reticent.cli.project import Project, key
@@ -23,21 +25,19 @@ from reticent.evidence import fingerprint
 from reticent.files import image_shape, read, read_people
 from reticent.schema import Schema
 from reticent.targets.answers_file import recorded
+from reticent.targets.decoder import load_decoder
 from reticent.targets.load import RUNS_CODE, digest, load_estimator
 from reticent.targets.onnx import load_onnx
 
 MOST_VALUES = 20  # a number with more values than this is described by bins
 
 
-def load_case(
-    project: Project, trust_pickle: str | None, live: Endpoint | None = None, key: str | None = None
-) -> Case:
+def load_case(project: Project, trust_pickle: str | None, live: Endpoint | None = None) -> Case:
     """Read everything that a project file names.
 
     Parameters
     ----------
-    live : where the model is served; it is the model where the project has no file of it.
-    key : opens the address in [model].url.
+    live : where the model is served: it is the model where the project has no file of it.
 
     Raises
     ------
@@ -60,9 +60,8 @@ def load_case(
     schema = Schema.of(members.names, tables.columns, tables.domains, tables.data.person)
     check_domains(schema, members, project)
     wanted = project.tables.model
-    if wanted.path is None and wanted.answers is None and (live or wanted.url):
-        place = live or Endpoint(wanted.url or "", key)
-        model, name = reached(place, project, members), fingerprint([place.url])
+    if wanted.path is None and wanted.answers is None and live is not None:
+        model, name = reached(live, project, members), fingerprint([live.url])
     else:
         model, name = _model(project, schema, members, others, trust_pickle)
     return Case(
@@ -71,6 +70,7 @@ def load_case(
         identifiers=project.having("identifier"), known=tables.attacker.knows,
         knows_label=tables.attacker.label, domains=tables.domains, model_digest=name,
         shape=image_shape(project.path(tables.data.members)), released=_released(project),
+        score=tables.data.score, decoder=_decoder(project),
     )  # fmt: skip
 
 
@@ -90,7 +90,27 @@ def _tables(project: Project) -> dict[str, Dataset]:
                 f"[data].{first} and [data].{second} as different people",
                 "they are one and the same file", f"Give {second} other people",
             )  # fmt: skip
+    _check_sizes(paths)
     return {table: read_people(path) for table, path in paths.items()}
+
+
+def _check_sizes(paths: Mapping[str, Path]) -> None:
+    """Refuse pictures of different sizes: as columns they would pass for the same."""
+    shapes = {table: image_shape(path) for table, path in paths.items()}
+    for table, shape in shapes.items():
+        if shape != shapes["members"] and None not in (shape, shapes["members"]):
+            one, other = (" x ".join(map(str, size or ())) for size in (shapes["members"], shape))
+            raise DataError(
+                f"pictures of one size in members and {table}",
+                f"members have {one}, {table} {other}",
+                "Bring them to the size that the model takes",
+            )  # fmt: skip
+
+
+def _decoder(project: Project) -> Decoder | None:
+    """The space in which pictures are looked for, where the project names one."""
+    wanted = project.tables.model.decoder
+    return None if wanted is None else Given(*load_decoder(project.path(wanted)))
 
 
 def _released(project: Project) -> Dataset | None:

@@ -40,6 +40,7 @@ class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     auxiliary: str | None = None
     person: str | None = None
     released: str | None = None
+    score: str | None = None
 
 
 class Attacker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -66,6 +67,7 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     high_risk: bool = False
     purpose: str | None = None
     template: str | None = None
+    price: float | None = None
     decoder: str | None = None
     answers: Answers | None = None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from reticent.cli.endpoint import named_model
+from reticent.cli.endpoint import connected, named_model
 from reticent.cli.loaded import check_domains, model_file
 from reticent.cli.project import Project
 from reticent.dataset import Dataset
@@ -15,8 +15,6 @@ from reticent.schema import Schema
 from reticent.targets.batched import Batched
 from reticent.targets.card import Card, card_of, load_card, save_card
 from reticent.targets.gate import Gate
-from reticent.targets.http import http
-from reticent.targets.line import Line, place_of
 from reticent.targets.served import Served, served
 
 UPSTREAM_KEY = "RETICENT_UPSTREAM_KEY"
@@ -95,16 +93,18 @@ def _upstream(
 ) -> Served:
     """Stand in front of a server that already runs."""
     url, name = project.tables.model.url or "", named_model(project)
-    line = Line(place_of(url, name), os.environ.get(UPSTREAM_KEY),
-                timeout=UPSTREAM_SECONDS, patience=UPSTREAM_PATIENCE)  # fmt: skip
     labels = card.labels if members is None and card is not None else None
     if members is not None:
         labels = members[schema.label]
     assert labels is not None
-    target = http(url, schema.inputs, labels, line=line)
+    target = connected(
+        project, url, os.environ.get(UPSTREAM_KEY), schema.inputs, labels,
+        timeout=UPSTREAM_SECONDS, patience=UPSTREAM_PATIENCE,
+    )  # fmt: skip
+    place = target.line.place
     if members is not None:
-        own = name or line.place.path.rstrip("/").rpartition("/")[2]
+        own = name or place.path.rstrip("/").rpartition("/")[2] or "model"
         card = card_of(url, own, members, schema.inputs, target, schema.label)
         save_card(card, project.state / "card.json")
     assert card is not None
-    return Served(target, card, True, f"asked of the server at {line.place}")
+    return Served(target, card, True, f"asked of the server at {place}")

@@ -38,6 +38,11 @@ class Exposure:
         return self.findings[0]
 
     @property
+    def family(self) -> str:
+        """The family of the attacks."""
+        return self.best.family
+
+    @property
     def leaking(self) -> tuple[Finding, ...]:
         """The findings that show a leak."""
         return tuple(one for one in self.findings if one.verdict == "leaks")

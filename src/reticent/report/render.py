@@ -92,7 +92,8 @@ def cell(rate: Rate | None) -> Cell:
 
 
 def _charts(found: Sequence[Exposure]) -> list[Chart]:
-    hidden = dict.fromkeys(one.hidden for one in found if one.attacks)
+    ranked = [one for one in found if one.attacks and one.best.members.auc.value is not None]
+    hidden = dict.fromkeys(one.hidden for one in ranked)
     return [
         Chart(
             column,

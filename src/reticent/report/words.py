@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from reticent.evidence import Advice, Configuration, Evidence
-from reticent.finding import Finding, Rate, Risk, Verdict
+from reticent.finding import Finding, Rate, Risk, Score, Verdict
 from reticent.report.exposure import CANARIES, Exposure
 
 VERDICTS: Final[dict[Verdict, str]] = {
@@ -70,6 +70,25 @@ NOT_PROVEN: Final[tuple[str, ...]] = (
 )
 
 
+# What a family of attacks found, of 100, and the same without the model.
+PHRASES = {
+    "membership": (
+        "Of 100 pairs of somebody in the training data and somebody else, {} are told apart",
+        "a coin tells {}",
+    ),
+    "face": (
+        "Of 100 people, {} are recognized in the pictures that the attacker made",
+        "in the picture without the model {}",
+    ),
+    "record": (
+        "Of 100 rows that the attacker claims, {} are nearer to somebody in the training data than "
+        "to somebody else",
+        "without the model {}",
+    ),
+    "linkage": ("Of 100 tries on people in the released table, {} are right", "without it {}"),
+}
+
+
 def plain(text: str) -> str:
     """Replace what cannot be shown: a name may hold anything, also a terminal's commands."""
     return "".join(one if one.isprintable() else " " if one.isspace() else "\ufffd" for one in text)
@@ -114,6 +133,8 @@ def why_none(rate: Rate | None) -> str:
 def headline(exposure: Exposure) -> str:
     """Say what the best attack gets right about 100 people the model was trained on."""
     best = exposure.best
+    if exposure.family in PHRASES and _main(best.members).value is not None:
+        return _phrase(*PHRASES[exposure.family], best)
     if best.members.accuracy.value is None:
         return f"“{exposure.hidden}” was not guessed: {_reason(best)}."
     right = _of_100(best.members.accuracy)
@@ -124,10 +145,21 @@ def headline(exposure: Exposure) -> str:
     return f"{said}; without the model {without}." if without is not None else f"{said}."
 
 
+def _phrase(with_: str, without: str, best: Finding) -> str:
+    alone = _of_100(_main(best.baseline_members))
+    said = with_.format(_of_100(_main(best.members)))
+    return f"{said}; {without.format(alone)}." if alone is not None else f"{said}."
+
+
+def _main(score: Score) -> Rate:
+    """What a family is told by: AUC where people are ranked, else the share of right tries."""
+    return score.auc if score.auc.value is not None else score.accuracy
+
+
 def unseen(exposure: Exposure) -> str:
     """Say the same of people the model never saw; nothing where that was not measured."""
     best = exposure.best
-    if best.others is None or best.others.accuracy.value is None:
+    if exposure.family in PHRASES or best.others is None or best.others.accuracy.value is None:
         return ""
     said = f"Of 100 people the model never saw, {_of_100(best.others.accuracy)}"
     before = best.baseline_others
@@ -139,7 +171,7 @@ def ranking(exposure: Exposure) -> str:
     """Say the same of ranking people, which shows leaks that right answers hide."""
     best = exposure.best
     auc, before = best.members.auc.value, best.baseline_members.auc.value
-    if auc is None:
+    if auc is None or exposure.family in PHRASES:
         return ""
     said = f"Ranking people, the attacker reaches AUC {number(auc)} ({interval(best.members.auc)})"
     return f"{said}; without the model {number(before)}." if before is not None else f"{said}."
@@ -295,10 +327,11 @@ def _leak(finding: Finding) -> str:
     """Say how much, by which attack, and whether being in the training data matters."""
     parts = []
     if _positive(finding.advantage):
-        parts.append(f"the model adds {_at_least(finding.advantage)}")
+        parts.append(f"the model adds {_at_least(finding.advantage, finding.unit)}")
     if finding.memorization is not None and _positive(finding.memorization):
         parts.append(
-            f"it gives people it was trained on away by {_at_least(finding.memorization)} more "
+            f"it gives people it was trained on away by "
+            f"{_at_least(finding.memorization, finding.unit)} more "
             "than people it never saw"
         )
     if not parts:
@@ -310,8 +343,8 @@ def _positive(rate: Rate) -> bool:
     return rate.low is not None and rate.low > 0
 
 
-def _at_least(rate: Rate) -> str:
-    return f"at least {number(rate.low)} AUC (measured {number(rate.value)})"
+def _at_least(rate: Rate, unit: str) -> str:
+    return f"at least {number(rate.low)} {unit} (measured {number(rate.value)})"
 
 
 def _power(finding: Finding) -> str:
@@ -319,7 +352,7 @@ def _power(finding: Finding) -> str:
         return ""
     return (
         f"The smallest effect seen with 80 % probability was "
-        f"{number(finding.smallest_detectable)} AUC."
+        f"{number(finding.smallest_detectable)} {finding.unit}."
     )
 
 

@@ -22,6 +22,7 @@ from reticent.targets.gate import Gate
 from reticent.targets.limited import Asker, limited
 from reticent.targets.shape import Step, shaper
 
+OPEN = Reveals.STRUCTURE | Reveals.GRADIENT  # what is no longer the model's once answers change
 MOST_COMBINATIONS = 1_000  # evaluations a row that a marginalized answer may cost
 
 
@@ -93,7 +94,7 @@ def marginalize(target: Target, candidates: Mapping[str, Sequence[Value]]) -> Ta
 
     columns = [name for name in target.columns if name not in candidates]
     ignores = target.ignores | frozenset(candidates)
-    return Step(columns, target.classes, target.reveals & ~Reveals.STRUCTURE, ignores, answer)
+    return Step(columns, target.classes, target.reveals & ~OPEN, ignores, answer)
 
 
 def _average(told: Answer, times: int, classes: NDArray[Any] | None) -> Answer:
@@ -134,8 +135,8 @@ def abstain(target: Target, confidence: float | None, gate: Gate | None) -> Targ
         assert told.scores is not None
         return refused(told, told.scores.max(axis=1) >= confidence)
 
-    return Step(target.columns, target.classes, target.reveals | Reveals.ABSTAIN, target.ignores,
-                answer)  # fmt: skip
+    reveals = target.reveals & ~OPEN | Reveals.ABSTAIN
+    return Step(target.columns, target.classes, reveals, target.ignores, answer)
 
 
 def refused(told: Answer, passed: NDArray[np.bool_]) -> Answer:

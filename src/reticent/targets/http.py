@@ -7,8 +7,9 @@ other server are told apart by their shapes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -21,10 +22,11 @@ from reticent.errors import ModelError
 from reticent.target import Answer, Reveals
 from reticent.targets.answers_file import class_name
 from reticent.targets.line import Line, Place, Reply, decoded, place_of
-from reticent.targets.local import batches
 from reticent.targets.oip import DTYPES, LENGTH, Tensor, read_response, write_request
+from reticent.targets.remote import exchanged, joined
 
 BATCH = 1_024  # rows a request
+ROUNDED = 0.05  # by which probabilities may miss a sum of 1
 OURS = "reticent"  # the platform that a gateway of this project names
 FLOATS = ("FP64", "FP32", "FP16")
 
@@ -70,7 +72,7 @@ class Http:
     Attributes
     ----------
     inputs : what it takes: one slot per column, or a single one for a matrix.
-    batch : rows a request, at most.
+    batch : rows a request, at most. sums : whether scores must sum to 1; a contract may cut them.
     """
 
     line: Line
@@ -81,6 +83,7 @@ class Http:
     inputs: list[Slot]
     outputs: Outputs
     batch: int = BATCH
+    sums: bool = False
 
     def ask(self, rows: Dataset) -> Answer:
         """Answer n rows, in requests of at most ``batch``.
@@ -91,22 +94,20 @@ class Http:
         """
         if not self.outputs.names:  # a role that is told nothing
             return Answer(answered=np.zeros(len(rows), dtype=bool))
-        rows = rows.select(self.columns)
-        parts = [self._told(some) for some in batches(rows, self.batch) if len(some)]
-        return _joined(parts) if parts else self._nothing()
+        parts = list(self.each(rows))
+        return joined(parts) if parts else self._nothing()
 
-    def _told(self, rows: Dataset) -> Answer:
-        """Answer one batch; where it is too large for the server or its budget, in halves."""
-        tensors = self._tensors(rows)
-        _, body = write_request(tensors, binary=False, outputs=self.outputs.names)
-        reply = self.line.send("/infer", body)
-        if reply.status in (413, 429) and len(rows) > 1:
-            half = len(rows) // 2
-            return _joined([self._told(rows.take(slice(0, half))),
-                            self._told(rows.take(slice(half, None)))])  # fmt: skip
-        if reply.status != 200:
-            raise self.line.refused(reply)
-        return self._answer(decoded(self.line, lambda _: _tensors_of(reply), reply.body), len(rows))
+    def each(self, rows: Dataset) -> Iterator[Answer]:
+        """Answer n rows request by request; one too large for the server goes in halves."""
+        for some, reply in exchanged(rows.select(self.columns), self.batch, self._sent):
+            if reply.status != 200:
+                raise self.line.refused(reply)
+            told = decoded(self.line, partial(_tensors_of, reply), reply.body)
+            yield self._answer(told, len(some))
+
+    def _sent(self, rows: Dataset) -> Reply:
+        _, body = write_request(self._tensors(rows), binary=False, outputs=self.outputs.names)
+        return self.line.send("/infer", body, one=len(rows) == 1)
 
     def _tensors(self, rows: Dataset) -> list[Tensor]:
         gaps = [name for name in self.columns if is_missing(rows[name]).any()]
@@ -141,6 +142,8 @@ class Http:
             scores = self._placed(scores, label)
         elif scores is not None and scores.shape != (n, len(self.classes)):
             raise self._strange("scores of another shape")
+        elif scores is not None and self.sums and not sum_to_one(scores[passed]):
+            raise self._strange("scores that are no probabilities")
         if label is not None:
             first = label.reshape(n, -1)[:, 0]
         elif scores is not None:
@@ -242,7 +245,7 @@ def http(
     about: Metadata = decoded(line, msgspec.json.Decoder(Metadata).decode, reply.body)
     wanted = _wanted(about.inputs, list(columns), line.place)
     named = (about.parameters or {}).get("classes")
-    classes: NDArray[Any] | None = _classes(named, labels)
+    classes: NDArray[Any] | None = classes_of(named, labels)
     outputs = _outputs(about.outputs, len(named) if isinstance(named, list) else None)
     told = (outputs.value, outputs.label, outputs.scores) != (None, None, None)
     nothing = not about.outputs and about.platform == OURS
@@ -256,7 +259,7 @@ def http(
     batch = min(BATCH, rows_per_minute or BATCH)
     reveals = _reveals(outputs, about.outputs, classes)
     return Http(line, wanted, classes, reveals, frozenset(columns) - frozenset(wanted),
-                about.inputs, outputs, batch)  # fmt: skip
+                about.inputs, outputs, batch, about.platform != OURS)  # fmt: skip
 
 
 def _wanted(inputs: list[Slot], columns: list[str], place: Place) -> list[str]:
@@ -273,7 +276,7 @@ def _wanted(inputs: list[Slot], columns: list[str], place: Place) -> list[str]:
     )
 
 
-def _classes(named: Any, labels: Column) -> NDArray[Any]:
+def classes_of(named: Any, labels: Column) -> NDArray[Any]:
     """The server's class names, written as the data's labels are; the labels where it names none.
 
     A class that no label is called by keeps the server's name.
@@ -285,6 +288,11 @@ def _classes(named: Any, labels: Column) -> NDArray[Any]:
     found = [mine.get(class_name(one), one) for one in named]
     numbers = all(isinstance(one, int | float) for one in found)
     return np.array(found) if numbers else np.array(found, dtype=object)
+
+
+def sum_to_one(scores: NDArray[np.float64]) -> bool:
+    """Say whether each row (n, k) is a distribution, give or take what rounding does."""
+    return bool((scores > -ROUNDED).all() and (np.abs(scores.sum(axis=1) - 1) < ROUNDED).all())
 
 
 def _outputs(slots: list[Slot], classes: int | None) -> Outputs:
@@ -334,14 +342,6 @@ def _tensor(slot: Slot, column: Column) -> Tensor:
     return Tensor(slot.name, kind, column.astype(DTYPES[kind]))
 
 
-def _tensors_of(reply: Reply) -> dict[str, Tensor]:
+def _tensors_of(reply: Reply, body: bytes) -> dict[str, Tensor]:
     length = reply.headers.get(LENGTH.decode())
-    return read_response(reply.body, None if length is None else int(length))
-
-
-def _joined(parts: Sequence[Answer]) -> Answer:
-    def join(name: str) -> Any:
-        found = [getattr(part, name) for part in parts]
-        return None if any(one is None for one in found) else np.concatenate(found)
-
-    return Answer(*(join(name) for name in ("label", "scores", "value", "vector", "answered")))
+    return read_response(body, None if length is None else int(length))

@@ -1,7 +1,8 @@
 """A line to a server: kept open, one a thread, bounded in time and size, and patient where asked.
 
 A request is sent again only where the server cannot have acted on it: nobody listened, or it said
-to come back later (429, 503). No message quotes what the server said, which may quote a record.
+to come back later (429, 503). Whoever pays for the rows may also have failures (5xx, a line that
+broke) sent again. No message quotes what the server said, which may quote a record.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -24,6 +26,7 @@ TIMEOUT = 60.0  # seconds for one exchange
 PATIENCE = 90.0  # seconds that a server may ask to wait: a minute's budget opens again within it
 TRIES = 4  # of one request
 PAUSE = 0.2  # seconds before a server that did not listen is tried again, doubled each time
+LONGEST = 10.0  # seconds of such a pause
 MOST_BYTES = 64 << 20  # of one answer
 CHUNK = 1 << 16
 LATER = (429, 503)
@@ -36,6 +39,11 @@ MEANINGS = {
     413: ("it takes fewer rows at a time", "Lower rows_per_minute in the contract"),
     429: ("its budget is spent", "Ask again later, or with a key of its own budget"),
 }
+ELSEWHERE = ("it sends elsewhere", "Give the address that it sends to")
+
+
+class SilentError(ModelError):
+    """No answer came, or half of one: the server may have acted on the request or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +75,12 @@ class Reply:
     body: bytes
 
 
-def place_of(url: str, name: str | None) -> Place:
-    """Read the address of a server or of one of its models.
-
-    Parameters
-    ----------
-    name : the model's, for an address that ends before it.
+def address_of(url: str) -> Place:
+    """Read an address.
 
     Raises
     ------
-    ConfigError : no such address, one with a secret in it, or no model named.
+    ConfigError : it is none, or one with a secret in it.
     """
     try:
         parts = urlsplit(url)
@@ -90,12 +94,27 @@ def place_of(url: str, name: str | None) -> Place:
             "the endpoint", "a secret in an address ends up in logs",
             "Give the key by RETICENT_KEY, or in a file with --key-file",
         )  # fmt: skip
-    path = parts.path.rstrip("/").removesuffix("/infer")
+    return Place(parts.scheme == "https", parts.hostname, port, parts.path.rstrip("/"))
+
+
+def place_of(url: str, name: str | None) -> Place:
+    """Read the address of a server of the protocol, or of one of its models.
+
+    Parameters
+    ----------
+    name : the model's, for an address that ends before it.
+
+    Raises
+    ------
+    ConfigError : no such address, one with a secret in it, or no model named.
+    """
+    place = address_of(url)
+    path = place.path.removesuffix("/infer")
     if "/models/" not in path:
         if name is None:
             raise ConfigError("the endpoint's model", "none is named", _EXAMPLE)
         path = f"{path.removesuffix('/models').removesuffix('/v2')}/v2/models/{quote(name, '')}"
-    return Place(parts.scheme == "https", parts.hostname, port, path)
+    return replace(place, path=path)
 
 
 _EXAMPLE = "Write it as http://HOST:PORT/v2/models/NAME"
@@ -123,6 +142,8 @@ class Line:
     ----------
     key : the access key, sent as a bearer token and never shown.
     patience : seconds that the server may ask to wait. sleep : how to wait.
+    repeats : how often a request that failed may be sent again, though it may be counted twice.
+    headers : sent with each request; where there are any, the key is among them or not sent.
     """
 
     place: Place
@@ -130,10 +151,19 @@ class Line:
     patience: float = PATIENCE
     timeout: float = TIMEOUT
     sleep: Callable[[float], None] = time.sleep
+    repeats: int = 0
+    headers: Mapping[str, str] | None = field(default=None, repr=False)
     _open: _Open = field(default_factory=_Open, repr=False)
 
-    def send(self, path: str = "", body: bytes | None = None) -> Reply:
+    def send(
+        self, path: str = "", body: bytes | None = None, *, verb: str = "", one: bool = False
+    ) -> Reply:
         """Send one request below the model's path, again where that is safe.
+
+        Parameters
+        ----------
+        verb : by default POST where there is a body, else GET.
+        one : it cannot be cut into smaller ones, so it may be refused more than twice.
 
         Returns
         -------
@@ -143,33 +173,45 @@ class Line:
         ------
         ModelError : nobody answers, too slowly or too much, or the budget opens after too long.
         """
-        for place in range(TRIES):
-            last = place == TRIES - 1
+        verb = verb or ("GET" if body is None else "POST")
+        tries, failed = TRIES + self.repeats, 0
+        for place in range(tries):
+            pause = min(PAUSE * 2**place, LONGEST)
             try:
-                reply = self._once(path, body)
+                reply = self._once(verb, path, body)
             except ConnectionRefusedError:
-                if last:
+                if place >= TRIES - 1:
                     raise self._silent("nobody listens there") from None
-                self.sleep(PAUSE * 2**place)
+                self.sleep(pause)
+                continue
+            except SilentError:
+                failed += 1
+                if failed > self.repeats:
+                    raise
+                self.sleep(pause)
                 continue
             wait = _seconds(reply) if reply.status in LATER else None
+            if wait is None and (reply.status >= 500 or reply.status in LATER):
+                failed += 1
+                wait = pause if failed <= self.repeats else None
             if wait is None:
                 return reply
             if wait > self.patience:
                 raise self._spent(reply.status, wait)
-            if last or (place == 1 and reply.status == 429):
+            if place == tries - 1 or (place == 1 and reply.status == 429 and not one):
                 return reply  # a second refusal: perhaps there are too many rows in it
             self.sleep(max(wait, PAUSE))
         raise AssertionError("the last try returns or raises")
 
-    def _once(self, path: str, body: bytes | None) -> Reply:
+    def _once(self, verb: str, path: str, body: bytes | None) -> Reply:
         connection = self._connected()
         headers = {"Accept": "application/json"}
         if body is not None:
             headers["Content-Type"] = "application/json"
-        if self.key is not None:
+        if self.headers is not None:
+            headers.update(self.headers)
+        elif self.key is not None:
             headers["Authorization"] = f"Bearer {self.key}"
-        verb = "GET" if body is None else "POST"
         try:
             connection.request(verb, self.place.path + path, body, headers)
             return self._read(connection.getresponse())
@@ -228,10 +270,12 @@ class Line:
     def refused(self, reply: Reply) -> ModelError:
         """Translate a status that is no answer."""
         found, do = MEANINGS.get(reply.status, ("it failed", "Look into the server's own log"))
+        if 300 <= reply.status < 400:
+            found, do = ELSEWHERE
         return ModelError(f"an answer of {self.place}", f"{found} (status {reply.status})", do)
 
-    def _silent(self, found: str) -> ModelError:
-        return ModelError(f"an answer of {self.place}", found, "Check the address and the server")
+    def _silent(self, found: str) -> SilentError:
+        return SilentError(f"an answer of {self.place}", found, "Check the address and the server")
 
     def _spent(self, status: int, wait: float) -> ModelError:
         if status != 429:
@@ -244,9 +288,16 @@ class Line:
 
 
 def _seconds(reply: Reply) -> float | None:
-    """How long a server asks to wait; None where it does not say, or not in seconds."""
-    told = reply.headers.get("retry-after", "")
-    return float(told) if told.isascii() and told.isdigit() else None
+    """How long a server asks to wait; None where it does not say."""
+    told = reply.headers.get("retry-after", "").strip()
+    if told.isascii() and told.isdigit():
+        return float(told)
+    try:
+        until = parsedate_to_datetime(told)
+    except ValueError:
+        return None
+    until = until.replace(tzinfo=UTC) if until.tzinfo is None else until
+    return max((until - datetime.now(UTC)).total_seconds(), 0.0)
 
 
 def decoded(line: Line, decode: Callable[[bytes], Any], body: bytes) -> Any:
@@ -254,7 +305,13 @@ def decoded(line: Line, decode: Callable[[bytes], Any], body: bytes) -> Any:
     try:
         return decode(body)
     except Exception as error:  # noqa: BLE001 (decoders have no common class)
+        kind = "HTML" if is_html(body) else type(error).__name__
         raise ModelError(
-            f"an answer of {line.place}", f"it is not Open Inference Protocol v2 "
-            f"({type(error).__name__})", "Name the address of such a server",
+            f"an answer of {line.place}", f"it is not Open Inference Protocol v2 ({kind})",
+            "Name the address of such a server, or describe another in a template",
         ) from None  # fmt: skip
+
+
+def is_html(body: bytes) -> bool:
+    """Say whether an answer is a page for a person."""
+    return body[:64].lstrip().startswith(b"<")

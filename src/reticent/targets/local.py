@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from reticent.column import Column, is_numeric, places, plain, unique
 from reticent.dataset import Dataset
 from reticent.errors import ModelError, kind_and_place
-from reticent.target import Answer, Leaves, Reveals
+from reticent.target import Answer, Leaves, Reveals, Upstream
+from reticent.targets.network import Network, network_of
 from reticent.targets.trees import Forest, forest_of
 
 BATCH = 65_536  # rows a call: bounds the memory of a sweep, whatever the model keeps per row
@@ -25,7 +26,8 @@ class Local:
 
     Attributes
     ----------
-    model : the estimator or pipeline itself; ``Reveals.STRUCTURE`` if it is made of trees.
+    model : the estimator or pipeline itself.
+    forest, network : its trees (``Reveals.STRUCTURE``), its layers (``Reveals.GRADIENT``), if any.
     predict : rows' frame to scores (n, k), labels (n,) or values (n,).
     says : which of the three: SCORES, LABEL of a classifier, or LABEL of a regressor.
     """
@@ -36,6 +38,7 @@ class Local:
     predict: Callable[[Any], Any]
     forest: Forest | None = None
     gives_scores: bool = True
+    network: Network | None = None
 
     @property
     def reveals(self) -> Reveals:
@@ -43,6 +46,7 @@ class Local:
         scores = self.classes is not None and self.gives_scores
         told = Reveals.ANY_ROW | Reveals.LABEL
         told |= Reveals.SCORES | Reveals.TOP_K if scores else Reveals.NOTHING
+        told |= Reveals.GRADIENT if self.network else Reveals.NOTHING
         return told | (Reveals.STRUCTURE if self.forest else Reveals.NOTHING)
 
     @property
@@ -72,6 +76,16 @@ class Local:
             )
         parts = [self.forest.at(batch.frame()) for batch in batches(rows.select(self.columns))]
         return Leaves(np.concatenate(parts), *self.forest.read())
+
+    def backward(
+        self, x: NDArray[np.float64], upstream: Upstream
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Follow the answers to (n, d) inputs back to them (GRADIENT)."""
+        if self.network is None:
+            raise ModelError(
+                "the gradient of the model", "its kind is not read here", "Attack its answers"
+            )
+        return self.network.backward(x, upstream)
 
     def _told(self, rows: Dataset) -> NDArray[Any]:
         numbers = self.classes is None or self.gives_scores
@@ -163,12 +177,14 @@ def local(model: Any, columns: list[str], labels: Column) -> Local:
         if any(np.ndim(name) for name in named):
             raise ModelError("one label", "the model predicts several", "Give a model of one label")
         classes = np.asarray(model.classes_) if named else unique(labels)
-        return Local(model, columns, classes, model.predict_proba, forest=forest_of(model))
+        return Local(model, columns, classes, model.predict_proba, forest_of(model),
+                     network=_network(model, columns))  # fmt: skip
     if hasattr(model, "predict"):
         names = np.asarray(model.classes_) if hasattr(model, "classes_") else None
         if names is None and not is_numeric(plain(np.asarray(labels))):
             names = unique(labels)  # text is predicted by classifiers only
-        return Local(model, columns, names, model.predict, forest_of(model), gives_scores=False)
+        return Local(model, columns, names, model.predict, forest_of(model), gives_scores=False,
+                     network=_network(model, columns))  # fmt: skip
     if callable(model):
         return Local(model, columns, unique(labels), model)
     raise ModelError(
@@ -176,6 +192,12 @@ def local(model: Any, columns: list[str], labels: Column) -> Local:
         f"a {type(model).__name__} has neither predict_proba nor predict",
         "Give an estimator, a pipeline, a callable or a Target",
     )
+
+
+def _network(model: Any, columns: list[str]) -> Network | None:
+    """A model's layers, where they take the columns as they stand."""
+    found = network_of(model)
+    return found if found is not None and found.width == len(columns) else None
 
 
 def callable_target(function: Callable[[Any], Any], rows: Dataset, columns: list[str],

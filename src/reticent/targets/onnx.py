@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,12 @@ from numpy.typing import NDArray
 from reticent.column import Column, unique
 from reticent.dataset import Dataset
 from reticent.errors import DataError, MissingExtraError, ModelError, UntrustedModelError
-from reticent.target import Answer, Reveals
+from reticent.target import Answer, Reveals, Upstream
 from reticent.targets.local import BATCH, batches, checked, positions
+from reticent.targets.network import Network, softmax
+from reticent.targets.onnx_layers import network_of_graph
 
+PROBED = 8  # made-up rows on which a graph's layers are compared with its answers
 LARGEST = 1 << 30  # bytes of a model file
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml")  # operators that onnxruntime ships itself
 _NUMPY = {"float": np.float32, "double": np.float64, "int64": np.int64, "int32": np.int32,
@@ -31,6 +34,7 @@ class Onnx:
     session : the onnxruntime session. output : the name of its scores, values or labels.
     kind : what that output is: scores, label or value.
     matrix : the name and type of the one input that takes all columns; None: one input a column.
+    network : its layers, where the graph is one chain that can be followed back.
     """
 
     session: Any
@@ -39,11 +43,13 @@ class Onnx:
     columns: list[str]
     classes: NDArray[Any] | None
     matrix: tuple[str, Any] | None
+    network: Network | None = None
 
     @property
     def reveals(self) -> Reveals:
         """Any row may be asked; a graph without scores tells labels or values."""
         told = Reveals.ANY_ROW | Reveals.LABEL
+        told |= Reveals.GRADIENT if self.network else Reveals.NOTHING
         return told | (Reveals.SCORES | Reveals.TOP_K if self.kind == "scores" else told)
 
     @property
@@ -69,6 +75,17 @@ class Onnx:
             assert self.classes is not None
             return Answer(positions(told, self.classes))
         return Answer(value=told)
+
+    def backward(
+        self, x: NDArray[np.float64], upstream: Upstream
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Follow the answers to (n, d) inputs back to them (GRADIENT)."""
+        if self.network is None:
+            raise ModelError(
+                "the gradient of the graph", "it is no chain of known operators",
+                "Attack its answers",
+            )  # fmt: skip
+        return self.network.backward(x, upstream)
 
     def _feed(self, rows: Dataset) -> dict[str, NDArray[Any]]:
         """Lay n rows out as the graph wants them; a matrix goes in as it is, but for its type."""
@@ -132,17 +149,7 @@ def opened(
     named = _class_names(graph)
     if _unzipped(graph):
         content = graph.SerializeToString()
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.intra_op_num_threads = threads
-    try:
-        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # noqa: BLE001 (its exceptions have no common class)
-        raise ModelError(
-            str(path), f"onnxruntime refuses it ({type(error).__name__})", "Export the model again"
-        ) from None
+    session = _session(content, path, threads)
     _check_inputs(session, columns, path)
     output, kind = _output(session)
     if kind == "scores" and named is None:
@@ -151,7 +158,52 @@ def opened(
     inputs = session.get_inputs()
     single = _single(inputs, columns)
     matrix = (inputs[0].name, np.dtype(_NUMPY[_element(inputs[0].type)])) if single else None
-    return Onnx(session, output, kind, columns, classes, matrix)
+    found = Onnx(session, output, kind, columns, classes, matrix)
+    return replace(found, network=_network(found, graph))
+
+
+def graph_and_session(path: Path) -> tuple[Any, Any]:
+    """Check an ONNX file that is no classifier, such as a decoder: its graph, and a session.
+
+    Raises
+    ------
+    MissingExtraError, UntrustedModelError, ModelError : as ``load_onnx`` does.
+    """
+    content = _content(path)
+    graph = _parsed(content, path)
+    return graph, _session(content, path, 0)
+
+
+def _session(content: bytes, path: Path, threads: int) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = threads
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # noqa: BLE001 (its exceptions have no common class)
+        raise ModelError(
+            str(path), f"onnxruntime refuses it ({type(error).__name__})", "Export the model again"
+        ) from None
+
+
+def _network(found: Onnx, graph: Any) -> Network | None:
+    """Read the layers of a graph, and believe them only where they answer as onnxruntime does."""
+    if found.matrix is None or found.kind == "label":
+        return None
+    network = network_of_graph(graph, found.output)
+    if network is None or network.width != len(found.columns):
+        return None
+    x = np.random.default_rng(0).uniform(-1, 1, (PROBED, network.width))
+    try:
+        told, own = found.ask(Dataset.of_matrix(x, found.columns)), network.forward(x)
+        alike = told.value if told.scores is None else told.scores
+        says = own[:, 0] if told.scores is None else softmax(own)
+        same = alike is not None and np.allclose(alike, says, rtol=1e-3, atol=1e-4)
+    except (ModelError, ValueError):
+        return None
+    return network if same else None
 
 
 def _unzipped(graph: Any) -> bool:

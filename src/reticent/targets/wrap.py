@@ -13,8 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reticent.dataset import Dataset
-from reticent.target import Answer, Leaves, Reveals, Target, Transparent
+from reticent.target import (
+    Answer,
+    Differentiable,
+    Leaves,
+    Reveals,
+    Target,
+    Transparent,
+    Upstream,
+)
 
+Floats = NDArray[np.float64]
 REMEMBERED = 8  # answers kept: one sweep of each attack, not a log
 
 
@@ -66,6 +75,11 @@ class Around:
         assert isinstance(self.inner, Transparent)
         return self.inner.leaves(rows)
 
+    def backward(self, x: Floats, upstream: Upstream) -> tuple[Floats, Floats]:
+        """Follow the inner target's answers to (n, d) inputs back to them."""
+        assert isinstance(self.inner, Differentiable)
+        return self.inner.backward(x, upstream)
+
 
 class Metered(Around):
     """A target that counts the rows it is asked; an opened model counts one query a row."""
@@ -84,6 +98,11 @@ class Metered(Around):
         """Send n rows down every tree, at the price of n queries."""
         self.queries += len(rows)
         return super().leaves(rows)
+
+    def backward(self, x: Floats, upstream: Upstream) -> tuple[Floats, Floats]:
+        """Follow n answers back, at the price of n queries."""
+        self.queries += len(x)
+        return super().backward(x, upstream)
 
 
 class Remembered(Around):

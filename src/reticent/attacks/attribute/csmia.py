@@ -23,6 +23,7 @@ class Csmia:
         "Asks one row per candidate value and person and reads label and confidence. Holds the "
         "other columns and the true label; no auxiliary people."
     )
+    cost = "one row per candidate value and person"
     null_result = (
         "It ignores what people of their kind usually have; an attacker with a census knows."
     )

@@ -25,6 +25,7 @@ class FredriksonConfusion:
         "other columns, the true label, how common each value is, and the training confusion "
         "matrix (a regressor: the standard deviation of its training error), as published."
     )
+    cost = "one row per candidate value and person"
     null_result = (
         "The matrix is one for all: a model that memorizes single records may hide from it."
     )

@@ -29,6 +29,7 @@ class FredriksonLeafCounts:
         "White-box: holds the trees with the number of training records in each leaf, the other "
         "columns, the true label and how common each value is."
     )
+    cost = "one row per candidate value and person, sent down the trees of an open model"
     null_result = "Reads counts only; gradients, or trees' joint paths, may tell more."
     needs = Reveals.STRUCTURE | Reveals.ANY_ROW
     needs_label = True

@@ -28,6 +28,7 @@ class ImputationLikelihood:
         "Asks one row per candidate value and person and reads the scores. Holds the other "
         "columns (or some), complete rows of auxiliary people, and the learning algorithm."
     )
+    cost = "one row per candidate value and person"
     null_result = (
         "It reads the answer only through the score of the true label, so what a contract leaves "
         "in the other scores, or in averaged answers, escapes it: see `learned`."

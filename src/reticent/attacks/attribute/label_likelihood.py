@@ -27,6 +27,7 @@ class LabelLikelihood:
         "Asks one row per candidate value and person and reads the label only. Holds the other "
         "columns (or some), the true label, auxiliary people and the learning algorithm."
     )
+    cost = "one row per candidate value and person"
     null_result = (
         "One bit per question: a model whose labels are alike under every value may still tell "
         "them apart in its scores."

@@ -25,6 +25,7 @@ class Learned:
         "Holds the other columns (or some), complete rows of auxiliary people, the learning "
         "algorithm and the contract."
     )
+    cost = "one row per candidate value and person"
     null_result = (
         "A few shadow models and three ordinary learners; an attacker with more of either, or "
         "with auxiliary people closer to the members, may find more."

@@ -28,6 +28,7 @@ class Lomia:
         "Asks one row per candidate value and person and reads the label only. Holds the other "
         "columns and the true label; no auxiliary people."
     )
+    cost = "one row per candidate value and person"
     null_result = (
         "It learns from records on which the value decides the prediction; a model that leans on "
         "the hidden column less than that may still show it in its scores."

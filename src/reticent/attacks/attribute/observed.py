@@ -22,6 +22,7 @@ class Observed:
         "Asks nothing. Saw the answer to each person's true record (a log, a release, a letter) "
         "and holds the other columns (or some), auxiliary people and the learning algorithm."
     )
+    cost = "none: the answers were given before"
     null_result = "One answer per person; somebody who may ask can compare values."
     needs = Reveals.LABEL
     needs_label = False

@@ -24,6 +24,7 @@ class Refusals:
         "Asks one row per candidate value and person and sees only whether it was answered. Holds "
         "the other columns (or some), auxiliary people, the learning algorithm and the contract."
     )
+    cost = "one row per candidate value and person"
     null_result = "The answers themselves were not read."
     needs = Reveals.ABSTAIN | Reveals.ANY_ROW
     needs_label = False

@@ -23,6 +23,7 @@ class SingleQuery:
         "Asks one row per person. Holds the other columns (or some), complete rows of auxiliary "
         "people, the learning algorithm and the contract."
     )
+    cost = "one row per person"
     null_result = "A second question about the same person may tell what the first did not."
     needs = Reveals.LABEL | Reveals.ANY_ROW
     needs_label = False

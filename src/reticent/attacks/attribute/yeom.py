@@ -24,6 +24,7 @@ class Yeom:
         "the other columns, the true label, the values' frequencies and the distribution of the "
         "loss on training records (here: on the shadows' own)."
     )
+    cost = "one row per candidate value and person"
     null_result = (
         "It knows how common values are, not who has them: imputation from the other columns may "
         "do better with no model at all."

@@ -1,0 +1,1 @@
+"""Who was in the training data: attacks that tell members from people the model never saw."""

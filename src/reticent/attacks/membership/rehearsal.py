@@ -1,0 +1,93 @@
+"""What an attacker learns from their own references, whose members they know.
+
+Each reference stands in for the target once, and is attacked with the references of the other
+pairs. That chooses a setting, or weighs what a person's own answer and the references' say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reticent import stats
+from reticent.attacks.membership.candidates import Floats, Inside, means
+
+ROWS = 2_000  # people on whom a setting is chosen
+REHEARSED = 4  # references that stand in for the target when one is
+PAIRS = 2  # pairs of references, without which nothing can be rehearsed
+FLOOR = 0.02  # keeps log-odds and ratios of answers of exactly 0 or 1 finite
+
+Score = Callable[[Floats, Floats, Inside], Floats]  # own (n,), references (k, n), inside (k, n)
+
+
+def others_than(place: int, count: int) -> NDArray[np.intp]:
+    """The references of the other pairs: a reference's own partner would give it away."""
+    every = np.arange(count)
+    return np.asarray(every[every // 2 != place // 2])
+
+
+def chosen(makers: list[Score], signals: Floats, inside: Inside) -> Score:
+    """Choose the way of scoring that tells the references' own members best.
+
+    Parameters
+    ----------
+    makers : ways to score; the first is taken where nothing can be rehearsed.
+    signals : (k, n) of the references. inside : (k, n).
+    """
+    if len(signals) < 2 * PAIRS or len(makers) == 1:
+        return makers[0]
+    step = max(signals.shape[1] // ROWS, 1)
+    return max(makers, key=lambda one: rehearsed(one, signals[:, ::step], inside[:, ::step]))
+
+
+def rehearsed(score: Score, signals: Floats, inside: Inside) -> float:
+    """The mean AUC of a way of scoring on the first references themselves."""
+    once = stats.Resamples(np.ones((signals.shape[1], 1), dtype=np.int16))
+    areas = []
+    for place in range(min(len(signals), REHEARSED)):
+        rest = others_than(place, len(signals))
+        told = score(signals[place], signals[rest], inside[rest])
+        areas.append(float(stats.auc(once, told, inside[place])[0]))
+    return float(np.mean(areas))
+
+
+def weighed(own: Floats, references: Floats, inside: Inside) -> Floats:
+    """Weigh several signals at once by logistic regression on the references: log-odds (n,).
+
+    Parameters
+    ----------
+    own : (s, n) signals of the target, each between 0 and 1. references : (k, s, n).
+    inside : (k, n) with k at least 4, in pairs that share nobody.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import StandardScaler
+
+    k = len(references)
+    known, truth = [], []
+    for place in range(k):
+        rest = others_than(place, k)
+        known.append(features(references[place], references[rest], inside[rest]))
+        truth.append(inside[place])
+    scale = StandardScaler().fit(np.concatenate(known))
+    learner = LogisticRegression(max_iter=1_000)
+    learner.fit(scale.transform(np.concatenate(known)), np.concatenate(truth))
+    found = learner.decision_function(scale.transform(features(own, references, inside)))
+    return np.asarray(found)
+
+
+def features(own: Floats, references: Floats, inside: Inside) -> Floats:
+    """What is weighed, of each signal (n, 8 s): itself, OUT, IN, their log-odds, two ratios."""
+    columns = []
+    for place, signal in enumerate(own):
+        parts = [signal, *means(references[:, place], inside)]
+        against = (signal + FLOOR) / ((parts[1] + parts[2]) / 2 + FLOOR)
+        columns += [*parts, *map(logit, parts), against, np.log(np.maximum(against, FLOOR))]
+    return np.column_stack(columns)
+
+
+def logit(share: Floats, floor: float = FLOOR) -> Floats:
+    """Log-odds (n,) with both sides kept above 0."""
+    held = np.clip(share, 0, 1)
+    return np.asarray(np.log((held + floor) / (1 - held + floor)))
