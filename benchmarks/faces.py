@@ -166,14 +166,15 @@ def _without() -> list[tuple[str, ...]]:
     return rows
 
 
-def meant(values: Sequence[float]) -> str:
+def meant(values: Sequence[float], digits: int = 2) -> str:
     """A mean with its 95 % interval by Student's t."""
     from scipy.stats import t
 
     found = np.array(values)
     half = t.isf(0.025, len(found) - 1) * found.std(ddof=1) / np.sqrt(len(found))
     low, high = max(found.mean() - half, 0.0), min(found.mean() + half, 1.0)
-    return f"{plain(float(found.mean()))} ({plain(float(low))} to {plain(float(high))})"
+    mean, low, high = (plain(float(one), digits) for one in (found.mean(), low, high))
+    return f"{mean} ({low} to {high})"
 
 
 # The abstaining contract ----------------------------------------------------------------------
@@ -247,7 +248,8 @@ def abstaining() -> Table:
             "*discriminants*: of the public people. The attacker knows that there is a gate: "
             "before anything else they find out how far from the average face most probes are "
             "answered. *alarm*: a bet at 100 to 1 that more is refused than the gate refuses of "
-            f"honest pictures, within the first 2,000 queries; median. {CREDIT}",
+            "honest pictures, if everything is asked by one caller; median, *none* where it never "
+            f"comes. {CREDIT}",
         ),
     )  # fmt: skip
 
@@ -264,7 +266,7 @@ def _gated(
         answered = np.concatenate(watched.answered)
         honest = passes.passes(Dataset.of_matrix(one.judged, COLUMNS)).mean()
         found.append((float(honest), one.right(made), float(answered.mean())))
-        alarms.append(_alarm(answered[:2_000], 1 - share))
+        alarms.append(_alarm(answered, 1 - share))
     honest_passed, right, told = zip(*found, strict=True)
     alarm = float(np.median(alarms))
     return (words, plain(share, 1), plain(float(np.mean(honest_passed))), says, f"`{name}`",
@@ -301,7 +303,7 @@ def digits() -> Table:
             found.setdefault(name, []).append((float(sure), float(far)))
     rows = [
         (f"`{name}`" if "_" in name else name,
-         plain(float(np.mean([one[0] for one in each]))), meant([one[1] for one in each]))
+         plain(float(np.mean([one[0] for one in each]))), meant([one[1] for one in each], 3))
         for name, each in found.items()
     ]  # fmt: skip
     return Table(
@@ -324,7 +326,7 @@ def digit_split(seed: int) -> tuple[Any, Floats, Codes, Held, Target]:
     x, y = data.data / 16.0, data.target
     order = np.random.default_rng(seed).permutation(len(x))
     mine, public = order[:900], order[900:1350]
-    model = MLPClassifier(hidden_layer_sizes=(64,), max_iter=400, random_state=seed)
+    model = MLPClassifier(hidden_layer_sizes=(64,), max_iter=1_000, random_state=seed)
     model.fit(x[mine], y[mine])
     columns = tuple(f"x{pixel}" for pixel in range(64))
     space = latent(x[public], (8, 8), 0.0, 1.0)

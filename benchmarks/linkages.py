@@ -55,7 +55,7 @@ def synthesized(people: pd.DataFrame, rows: int, seed: int) -> pd.DataFrame:
     jittered = pd.DataFrame(
         {name: code + rng.random(len(people)) for name, (code, _) in codes.items()}
     )
-    normal = norm.ppf((jittered.rank() - 0.5) / len(people))
+    normal = np.asarray(norm.ppf((jittered.rank() - 0.5) / len(people)))
     drawn = rng.multivariate_normal(np.zeros(people.shape[1]), np.corrcoef(normal.T), size=rows)
     places = np.asarray(norm.cdf(drawn))
     return pd.DataFrame({

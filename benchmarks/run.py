@@ -100,7 +100,9 @@ BENCHMARKS = {
     "linkage-scores": Benchmark(
         "linkages:fingerprints", "explanation/linkage.md", "people named by a released score"
     ),
-    "faces": Benchmark("faces:measure", "explanation/face.md", "faces by every attack, 5 divisions"),
+    "faces": Benchmark(
+        "faces:measure", "explanation/face.md", "faces by every attack, 5 divisions"
+    ),
     "faces-abstaining": Benchmark(
         "faces:abstaining", "explanation/face.md", "a gate's trade on faces (10 minutes)"
     ),
@@ -111,6 +113,19 @@ BENCHMARKS = {
         "faces_peer:measure", "explanation/face.md", "descent among pixels beside ART 1.20"
     ),
     "serving-kills": Benchmark("crash:measure", "benchmarks.md", "kill -9 fifty times under load"),
+    "membership": Benchmark(
+        "memberships:adult",
+        "explanation/membership.md",
+        "membership attacks on Adult, 4 references and 32 (minutes)",
+    ),
+    "membership-lira": Benchmark(
+        "memberships:lira_peer", "explanation/membership.md", "LiRA beside sacroml"
+    ),
+    "membership-label": Benchmark(
+        "memberships:label_peer",
+        "explanation/membership.md",
+        "label-only membership beside ART (minutes)",
+    ),
 }
 
 

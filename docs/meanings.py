@@ -8,7 +8,9 @@ MEANINGS: dict[str, dict[str, str]] = {  # of fields whose docstring does not sa
         "others": "the same columns: people it never saw. Missing: exit 2.",
         "auxiliary": "people whose data the attacker holds. Missing: others is halved by person.",
         "person": "the column that says whose row it is, where one person has several.",
-        "released": "a table that was given out; no command of this version reads it.",
+        "released": "a table that was given out about the members: linkage is attacked.",
+        "score": "the column of the released table that kept the model's score; by default one "
+        "of a usual name.",
     },
     "Attacker": {
         "knows": "the columns the attacker holds; by default every column of the model but the "
@@ -23,8 +25,9 @@ MEANINGS: dict[str, dict[str, str]] = {  # of fields whose docstring does not sa
         "sha256": "the file must have this hash; it never vouches for a pickle.",
         "high_risk": "lets in `internal_only` roles only, whatever address is listened on.",
         "purpose": "what the model is for; no command of this version reads it.",
-        "template": "a JSON file: how `url`, or what `--url` names where there is none, is asked and "
-        "answers ([any other endpoint](../how-to/audit-a-live-endpoint.md#any-other-endpoint)).",
+        "template": "a JSON file: how `url`, or what `--url` names where there is none, is asked "
+        "and answers: [any other endpoint](../how-to/audit-a-live-endpoint.md#any-other-endpoint)"
+        ".",
         "price": "of one row that an endpoint is asked; an audit tells what it costs.",
         "decoder": "no command of this version reads it.",
         "answers": "files of recorded answers, in place of a model.",

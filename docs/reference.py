@@ -31,7 +31,7 @@ from records import (
 
 import reticent
 from reticent import cli, errors, evidence, finding
-from reticent.attacks import ATTACKS, family, named
+from reticent.attacks import ATTACKS, named
 from reticent.cli import project
 from reticent.cli.attacks import described, ordered
 from reticent.monitor.detectors import DETECTORS, detector_named
@@ -138,8 +138,8 @@ def attacks_page() -> str:
     sections = [
         f"## {one.capitalize()}\n\n{FAMILIES[one]}\n\n" + table(
             ["attack", "what it does", "cost in queries", "needs"],
-            [[f"[`{name}`]({name}.md)", *map(described(name).get, ("title", "cost", "needs"))]
-             for name in ATTACKS if family(name) == one],
+            [[f"[`{about['name']}`]({about['name']}.md)", about["title"], about["cost"],
+              about["needs"]] for about in map(described, ATTACKS) if about["family"] == one],
         ) for one in ordered()
     ]  # fmt: skip
     return page(

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 
-from desk import Desk
 from reticent.attacks import ATTACKS, families, family, named
+from reticent.cli import status
 from reticent.cli.attacks import described, ordered
 
+Tells = Callable[..., str]
 KEYS = ["name", "family", "title", "paper", "threat_model", "needs", "cost", "null_result"]
 
 
-def test_the_list_names_every_attack_below_its_family(desk: Desk) -> None:
-    lines = desk.run("attacks", "list").out.splitlines()
+@pytest.fixture
+def told_by(capsys: pytest.CaptureFixture[str]) -> Tells:
+    """Run a command that must succeed; what it says."""
+
+    def tell(*typed: str) -> str:
+        assert status(list(typed)) == 0
+        return capsys.readouterr().out
+
+    return tell
+
+
+def test_the_list_names_every_attack_below_its_family(told_by: Tells) -> None:
+    lines = told_by("attacks", "list").splitlines()
     heads = {one: place for place, line in enumerate(lines) for one in families()
              if line.startswith(f"{one} ") and "cost in queries" in line}  # fmt: skip
     assert sorted(heads, key=lambda one: heads[one]) == ordered()
@@ -25,19 +38,19 @@ def test_the_list_names_every_attack_below_its_family(desk: Desk) -> None:
         assert above[-1] == family(name)
 
 
-def test_the_list_as_json_has_a_line_for_each(desk: Desk) -> None:
-    told = [json.loads(line) for line in desk.run("attacks", "list", "--json").out.splitlines()]
+def test_the_list_as_json_has_a_line_for_each(told_by: Tells) -> None:
+    told = [json.loads(line) for line in told_by("attacks", "list", "--json").splitlines()]
     assert [one["name"] for one in told] == list(ATTACKS)
     assert all(list(one) == KEYS and all(one.values()) for one in told)
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_show_tells_everything_that_an_attack_says_of_itself(desk: Desk, name: str) -> None:
-    told = " ".join(desk.run("attacks", "show", name).out.split())
+def test_show_tells_everything_that_an_attack_says_of_itself(told_by: Tells, name: str) -> None:
+    told = " ".join(told_by("attacks", "show", name).split())
     about = described(name)
     for key in KEYS:
         assert " ".join(about[key].split()) in told, key
-    assert json.loads(desk.run("attacks", "show", name, "--json").out) == about
+    assert json.loads(told_by("attacks", "show", name, "--json")) == about
 
 
 @pytest.mark.parametrize("name", ATTACKS)
@@ -46,5 +59,6 @@ def test_an_attack_says_what_it_costs(name: str) -> None:
     assert described(name)["family"] == family(name)
 
 
-def test_an_unknown_attack_names_the_nearest(desk: Desk) -> None:
-    assert "did you mean 'yeom'" in desk.refused("attacks", "show", "yoem")
+def test_an_unknown_attack_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert status(["attacks", "show", "yoem"]) == 2
+    assert "did you mean 'yeom'" in capsys.readouterr().err

@@ -143,10 +143,13 @@ def _of_family(
     except BrokenError as error:
         reason = f"not finished: {error.found}"
         return Found([], tuple(NotRun(attack, reason) for attack in attacks))
+    order = [view.name for view in views]
     contrasts = [
         replace(one, finding=msgspec.structs.replace(one.finding, family=name))
         for one in found.contrasts
     ]
+    # What could not be run in a view is told after what could.
+    contrasts.sort(key=lambda one: (order.index(one.finding.configuration), one.advantage is None))
     return replace(found, contrasts=contrasts)
 
 

@@ -206,7 +206,7 @@ def _difference(replicates: Floats, level: float, fewest: int, n: int) -> Rate:
         return Rate.none(n, "it could not be computed")
     low = value - stats.critical(level, fewest) * error
     beyond = max(stats.critical(FAMILY, fewest) * error, stats.unseen(FAMILY, fewest))
-    return Rate(value, low, value + beyond, n)
+    return Rate(value, low, min(1.0, value + beyond), n)  # no difference of shares is more
 
 
 def _say(rates: dict[str, Rate], smallest: float, risk: Risk, unit: str) -> tuple[Verdict, str]:

@@ -100,16 +100,19 @@ def command(
         wanted = {} if plan is None else views(plan, role, url)
         key, spending = key_of(key_file), Spending(max_queries, trace, dry_run)
         if plan is None:
-            return told_self_test(self_test(options), as_json, quiet)
-        with booked(plan, url, key, spending) as place:
-            case = load_case(plan, trust_pickle, place)
-            tested = self_test(options) if with_self_test else None
-            options = replace(
-                options, risk=plan.tables.risk, self_test=tested, noise_key=noise_key(plan),
-                fits=kept_fits(plan),
-            )  # fmt: skip
-            live = live_target(place, plan, case, role) if url and place is not None else None
-            evidence = audit(case, wanted, quietly(options) if dry_run else options, live)
+            tested = self_test(options)
+        else:
+            with booked(plan, url, key, spending) as place:
+                case = load_case(plan, trust_pickle, place)
+                options = replace(
+                    options, risk=plan.tables.risk, noise_key=noise_key(plan),
+                    self_test=self_test(options) if with_self_test else None,
+                    fits=kept_fits(plan),
+                )  # fmt: skip
+                live = live_target(place, plan, case, role) if url and place is not None else None
+                evidence = audit(case, wanted, quietly(options) if dry_run else options, live)
+    if plan is None:
+        return told_self_test(tested, as_json, quiet)
     price = plan.tables.model.price
     if dry_run and place is not None:
         return tell_forecast(forecast(place.book, price), max_queries, as_json)

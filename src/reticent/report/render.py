@@ -13,7 +13,7 @@ from markupsafe import Markup
 from reticent.evidence import Configuration, Evidence
 from reticent.exhibit import Exhibit, Picture
 from reticent.finding import Finding, Rate
-from reticent.report import words
+from reticent.report import families, words
 from reticent.report.caught import Caught
 from reticent.report.charts import before_after, frontier
 from reticent.report.exposure import Exposure, by_configuration, exposures
@@ -129,6 +129,7 @@ def _template() -> Template:
         finalize=_shown,
     )
     environment.globals["words"] = words
+    environment.globals["families"] = families
     environment.globals["cell"] = cell
     environment.globals["source"] = lambda one: source(one) if isinstance(one, Picture) else ""
     return environment.get_template("report.html.j2")

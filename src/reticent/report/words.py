@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from reticent.evidence import Advice, Configuration, Evidence
-from reticent.finding import Finding, Rate, Risk, Score, Verdict
+from reticent.finding import Finding, Rate, Risk, Verdict
+from reticent.report import families
 from reticent.report.exposure import CANARIES, Exposure
 
 VERDICTS: Final[dict[Verdict, str]] = {
@@ -70,23 +71,7 @@ NOT_PROVEN: Final[tuple[str, ...]] = (
 )
 
 
-# What a family of attacks found, of 100, and the same without the model.
-PHRASES = {
-    "membership": (
-        "Of 100 pairs of somebody in the training data and somebody else, {} are told apart",
-        "a coin tells {}",
-    ),
-    "face": (
-        "Of 100 people, {} are recognized in the pictures that the attacker made",
-        "in the picture without the model {}",
-    ),
-    "record": (
-        "Of 100 rows that the attacker claims, {} are nearer to somebody in the training data than "
-        "to somebody else",
-        "without the model {}",
-    ),
-    "linkage": ("Of 100 tries on people in the released table, {} are right", "without it {}"),
-}
+MOST_NAMES: Final = 20  # columns that are told by name
 
 
 def plain(text: str) -> str:
@@ -133,8 +118,9 @@ def why_none(rate: Rate | None) -> str:
 def headline(exposure: Exposure) -> str:
     """Say what the best attack gets right about 100 people the model was trained on."""
     best = exposure.best
-    if exposure.family in PHRASES and _main(best.members).value is not None:
-        return _phrase(*PHRASES[exposure.family], best)
+    own = families.headline(exposure)
+    if own:
+        return own
     if best.members.accuracy.value is None:
         return f"“{exposure.hidden}” was not guessed: {_reason(best)}."
     right = _of_100(best.members.accuracy)
@@ -145,21 +131,10 @@ def headline(exposure: Exposure) -> str:
     return f"{said}; without the model {without}." if without is not None else f"{said}."
 
 
-def _phrase(with_: str, without: str, best: Finding) -> str:
-    alone = _of_100(_main(best.baseline_members))
-    said = with_.format(_of_100(_main(best.members)))
-    return f"{said}; {without.format(alone)}." if alone is not None else f"{said}."
-
-
-def _main(score: Score) -> Rate:
-    """What a family is told by: AUC where people are ranked, else the share of right tries."""
-    return score.auc if score.auc.value is not None else score.accuracy
-
-
 def unseen(exposure: Exposure) -> str:
     """Say the same of people the model never saw; nothing where that was not measured."""
     best = exposure.best
-    if exposure.family in PHRASES or best.others is None or best.others.accuracy.value is None:
+    if best.others is None or best.others.accuracy.value is None or families.own(exposure):
         return ""
     said = f"Of 100 people the model never saw, {_of_100(best.others.accuracy)}"
     before = best.baseline_others
@@ -171,7 +146,7 @@ def ranking(exposure: Exposure) -> str:
     """Say the same of ranking people, which shows leaks that right answers hide."""
     best = exposure.best
     auc, before = best.members.auc.value, best.baseline_members.auc.value
-    if auc is None or exposure.family in PHRASES:
+    if auc is None or families.own(exposure):
         return ""
     said = f"Ranking people, the attacker reaches AUC {number(auc)} ({interval(best.members.auc)})"
     return f"{said}; without the model {number(before)}." if before is not None else f"{said}."
@@ -289,6 +264,8 @@ def _held(evidence: Evidence) -> str:
     attacker, hidden = evidence.attacker, {one.hidden for one in evidence.findings}
     # With several hidden columns, each is known while another is attacked.
     names = [name for name in attacker.knows if len(hidden) > 1 or name not in hidden]
+    if len(names) > MOST_NAMES:
+        names = [*names[: MOST_NAMES // 2], f"{len(names) - MOST_NAMES // 2} more columns"]
     columns = _listed(names) if names else "no other column"
     return f"{columns}{' and' if attacker.label else ', and not'} the true label"
 

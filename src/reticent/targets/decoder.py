@@ -68,4 +68,5 @@ def load_decoder(path: Path) -> tuple[Graph, int]:
             asked, "it does not take one matrix of points, each of a fixed width",
             "Export it with one input (n, width)",
         )  # fmt: skip
-    return Graph(session, network_of_graph(graph, session.get_outputs()[0].name)), width
+    made = session.get_outputs()[0].name
+    return Graph(session, network_of_graph(graph, made, logits=False)), width

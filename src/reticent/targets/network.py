@@ -62,11 +62,18 @@ class Linear:
         """Take a gradient (n, h) back to (n, d)."""
         return gradient * self.weight if self.diagonal else gradient @ self.weight.T
 
+    def widened(self, width: int) -> Linear:
+        """The same for so many columns, where one number stands for all."""
+        if not self.diagonal or len(self.weight) == width:
+            return self
+        return Linear(np.broadcast_to(self.weight, width), np.broadcast_to(self.bias, width))
+
     def then(self, after: Linear) -> Linear | None:
         """Both in one step, where that is no more work than one after the other."""
         if self.diagonal:
-            wide = self.weight if after.diagonal else self.weight[:, None]
-            return Linear(wide * after.weight, after(self.bias))
+            first = self.widened(after.weight.shape[0])
+            wide = first.weight if after.diagonal else first.weight[:, None]
+            return Linear(wide * after.weight, after(first.bias))
         (d, h), k = self.weight.shape, after.weight.shape[-1]
         if not after.diagonal and d * k > h * (d + k):
             return None
@@ -88,9 +95,11 @@ class Network:
         """Chain layers, neighbors in one where they can be; None where two do not fit."""
         chain: list[Layer] = []
         width = None
-        for layer in layers:
+        for given in layers:
+            layer = given
             if isinstance(layer, Linear):
-                if width not in (None, layer.weight.shape[0]):
+                layer = layer if width is None else layer.widened(width)
+                if width not in (None, 1, layer.weight.shape[0]):
                     return None
                 width = layer.weight.shape[-1]
                 last = chain[-1] if chain else None

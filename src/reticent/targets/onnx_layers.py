@@ -20,19 +20,20 @@ CURVED = {"Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh"}
 Floats = NDArray[np.float64]
 
 
-def network_of_graph(model: Any, output: str) -> Network | None:
+def network_of_graph(model: Any, output: str, *, logits: bool = True) -> Network | None:
     """Read the chain from the graph's one input to an output of scores or values.
 
     Parameters
     ----------
-    model : a parsed ``ModelProto``.
+    model : a parsed ``ModelProto``. logits : whether to stop before the softmax or sigmoid that
+        makes scores of them.
 
     Returns
     -------
     None where the graph is not such a chain.
     """
     try:
-        layers = _Reader(model).chain(output)
+        layers = _Reader(model).chain(output, logits)
     except (_UnreadableError, KeyError, ValueError, TypeError, IndexError):
         return None  # a crafted or unusual graph: asked, not followed
     return Network.of(layers)
@@ -64,9 +65,9 @@ class _Reader:
             raise _UnreadableError
         self._input = names[0]
 
-    def chain(self, output: str) -> list[Layer]:
-        """The layers up to the logits of an output; its last softmax or sigmoid is left off."""
-        return self._ended(output) if output != self._input else []
+    def chain(self, output: str, logits: bool) -> list[Layer]:
+        """The layers up to an output, or up to its logits."""
+        return self._ended(output) if logits else self._before(output)
 
     def _ended(self, name: str) -> list[Layer]:
         """Take the end of a chain apart: what makes scores of logits."""

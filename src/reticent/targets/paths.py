@@ -89,7 +89,8 @@ def written(steps: Sequence[Step]) -> str:
     for step in steps:
         if isinstance(step, str):
             plain = STEP.fullmatch(step)
-            text += (f".{step}" if text else step) if plain and plain["name"] == step else f'["{step}"]'
+            bare = plain is not None and plain["name"] == step
+            text += f'["{step}"]' if not bare else f".{step}" if text else step
         else:
             text += "[]" if step is EACH else f"[{step}]"
     return text

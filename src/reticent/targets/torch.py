@@ -13,8 +13,11 @@ from reticent.dataset import Dataset
 from reticent.errors import MissingExtraError, ModelError, kind_and_place
 from reticent.target import Answer, Reveals, Upstream
 from reticent.targets.local import batches, checked
-from reticent.targets.network import softmax
+from reticent.targets.network import Layer, Linear, Network, softmax
 
+SUMS = ("Linear", "Conv2d", "AvgPool2d", "BatchNorm1d", "BatchNorm2d")  # as they stand in eval()
+CURVED = {"ReLU": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh"}
+LARGEST = 1 << 20  # numbers in a matrix that a layer is written as
 SMALLEST = 1e-12  # a probability of 0, before its logarithm is taken
 Floats = NDArray[np.float64]
 
@@ -73,10 +76,11 @@ class Torch:
 
     Attributes
     ----------
-    network : it. classes : (k,) the names of its outputs, in order.
+    network : it, or the matrices that it was written as.
+    classes : (k,) the names of its outputs, in order.
     """
 
-    network: Module
+    network: Module | Network
     columns: list[str]
     classes: NDArray[Any]
 
@@ -150,7 +154,7 @@ def torch_target(
                 f"{len(classes)}", "Name the class of each output, in order",
             )  # fmt: skip
         told = bool((made >= 0).all()) and np.allclose(made.sum(axis=1), 1)
-        return Torch(replace(one, told=told), columns, classes)
+        return Torch(_unrolled(one) or replace(one, told=told), columns, classes)
     raise ModelError(
         "the module", f"it takes one row neither as {len(columns)} numbers nor as a picture",
         "Wrap it in a module that does, and give the picture's shape: Case(shape=...)",
@@ -164,6 +168,50 @@ def _forms(module: Any, width: int, shape: tuple[int, ...]) -> list[Module]:
         return [flat]
     first = Module(module, (1, *shape)) if len(shape) == 2 else Module(module, shape, moved=True)
     return [first, Module(module, shape), flat]
+
+
+def _unrolled(form: Module) -> Network | None:
+    """Write a small chain of sums and curves as matrices, or leave it as it is.
+
+    A convolution of few pixels is a matrix, and a product with it takes less time than torch
+    takes to begin. What was written is believed only where it answers as the module does.
+    """
+    torch = _torch()
+    if type(form.module) is not torch.nn.Sequential or form.moved:
+        return None
+    layers: list[Layer] = []
+    shape = form.shape
+    with torch.no_grad():
+        for part in form.module:
+            kind = type(part).__name__
+            if kind in SUMS:
+                unrolled, shape = _matrix(part, shape)
+                if unrolled is None:
+                    return None
+                layers.append(unrolled)
+            elif kind in CURVED:
+                layers.append(CURVED[kind])
+            elif kind == "Flatten":
+                shape = (int(np.prod(shape)),)
+            elif kind not in ("Dropout", "Identity"):
+                return None
+    network = Network.of(layers)
+    x = np.random.default_rng(0).uniform(-1, 1, (8, int(np.prod(form.shape))))
+    alike = network is not None and np.allclose(network.forward(x), form.forward(x), 1e-3, 1e-4)
+    return network if alike else None
+
+
+def _matrix(part: Any, shape: tuple[int, ...]) -> tuple[Linear | None, tuple[int, ...]]:
+    """What a layer of sums does to each input alone, and the shape that it makes."""
+    torch = _torch()
+    kind = next(iter(part.parameters()), torch.zeros(1)).dtype
+    width = int(np.prod(shape))
+    bias = part(torch.zeros((1, *shape), dtype=kind))
+    if width * bias.numel() > LARGEST:
+        return None, shape
+    each = part(torch.eye(width, dtype=kind).reshape(width, *shape)) - bias
+    weight = each.reshape(width, -1).numpy().astype(float)
+    return Linear(weight, bias.reshape(-1).numpy().astype(float)), tuple(bias.shape[1:])
 
 
 def _torch() -> Any:

@@ -16,6 +16,7 @@ from reticent.attacks.membership.candidates import Floats, Inside, means
 
 ROWS = 2_000  # people on whom a setting is chosen
 REHEARSED = 4  # references that stand in for the target when one is
+LEARNED = 8  # references that stand in for it when signals are weighed
 PAIRS = 2  # pairs of references, without which nothing can be rehearsed
 FLOOR = 0.02  # keeps log-odds and ratios of answers of exactly 0 or 1 finite
 
@@ -56,35 +57,49 @@ def rehearsed(score: Score, signals: Floats, inside: Inside) -> float:
 def weighed(own: Floats, references: Floats, inside: Inside) -> Floats:
     """Weigh several signals at once by logistic regression on the references: log-odds (n,).
 
+    A reference is rehearsed without its pair, so the target is judged without each pair in turn,
+    and the log-odds are averaged: what was learned is used as it was learned.
+
     Parameters
     ----------
     own : (s, n) signals of the target, each between 0 and 1. references : (k, s, n).
     inside : (k, n) with k at least 4, in pairs that share nobody.
     """
     from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    k = len(references)
     known, truth = [], []
-    for place in range(k):
-        rest = others_than(place, k)
+    for place in range(min(len(references), LEARNED)):
+        rest = others_than(place, len(references))
         known.append(features(references[place], references[rest], inside[rest]))
         truth.append(inside[place])
-    scale = StandardScaler().fit(np.concatenate(known))
-    learner = LogisticRegression(max_iter=1_000)
-    learner.fit(scale.transform(np.concatenate(known)), np.concatenate(truth))
-    found = learner.decision_function(scale.transform(features(own, references, inside)))
-    return np.asarray(found)
+    learner = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1_000))
+    learner.fit(np.concatenate(known), np.concatenate(truth))
+    found = []
+    for place in range(0, len(references), 2):
+        rest = others_than(place, len(references))
+        found.append(learner.decision_function(features(own, references[rest], inside[rest])))
+    return np.asarray(np.mean(found, axis=0))
 
 
 def features(own: Floats, references: Floats, inside: Inside) -> Floats:
-    """What is weighed, of each signal (n, 8 s): itself, OUT, IN, their log-odds, two ratios."""
+    """What is weighed, of each signal (n, 17 s): itself, OUT and IN, as shares and as log-odds.
+
+    Then the ratio of itself to the mean of both, its logarithm, and products of two.
+    """
     columns = []
     for place, signal in enumerate(own):
-        parts = [signal, *means(references[:, place], inside)]
-        against = (signal + FLOOR) / ((parts[1] + parts[2]) / 2 + FLOOR)
-        columns += [*parts, *map(logit, parts), against, np.log(np.maximum(against, FLOOR))]
+        shares = [signal, *means(references[:, place], inside)]
+        middle = (shares[1] + shares[2]) / 2
+        against = np.maximum((signal + FLOOR) / (middle + FLOOR), FLOOR)
+        columns += [*shares, *map(logit, shares), against, np.log(against)]
+        columns += _products(shares) + _products([logit(signal), logit(middle)])
     return np.column_stack(columns)
+
+
+def _products(parts: list[Floats]) -> list[Floats]:
+    return [one * two for place, one in enumerate(parts) for two in parts[place:]]
 
 
 def logit(share: Floats, floor: float = FLOOR) -> Floats:
