@@ -50,7 +50,7 @@ def test_without_serve_it_says_what_is_missing(
     monkeypatch.setattr(demo, "lacking", lambda: missing)
     path = None if missing == "skops" else Path("reticent.toml")
     nobody: Any = None
-    show_live(path, nobody, nobody, Path(), 0, stay=True)
+    show_live(path, nobody, nobody, Path(), 0, stay=True, exhibits=())
     told = capsys.readouterr().out
     assert told == f"\nNot attacked live: {missing} is missing, which [serve] installs.\n"
 

@@ -5,6 +5,7 @@ A new attack is one file and one line in the list; these tests run over the list
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -37,6 +38,7 @@ REFUSING = reticent.Contract(output="scores", abstain=Abstain(confidence=0.5))
 N = 200  # members, others and auxiliary people each
 CHEAP = {"shadows": 3, "canaries": False, "advice": False}
 
+SAYS = re.compile(r"^    threat_model(: ClassVar\[str\])? =", re.MULTILINE)
 COLUMNS = [name for name in ATTACKS if family(name) == "attribute"]
 
 every_attack = pytest.mark.parametrize("name", ATTACKS)
@@ -55,7 +57,7 @@ def test_files_and_list_agree() -> None:
         for path in (FOLDER / one).glob("*.py")
     }
     assert listed <= set(files)
-    assert {name for name, text in files.items() if "threat_model =" in text} == listed
+    assert {name for name, text in files.items() if SAYS.search(text)} == listed
 
 
 def test_the_list_is_in_order() -> None:
@@ -71,7 +73,10 @@ def test_an_unknown_attack_names_the_nearest() -> None:
 def test_an_attack_states_what_it_is(name: str) -> None:
     attack = named(name)
     assert attack.name == name
-    assert ATTACKS[name].endswith(f".{name}:{type(attack).__name__}")
+    assert type(attack).__name__ == "".join(map(str.title, name.split("_")))
+    module, _, entry = ATTACKS[name].partition(":")
+    assert entry == type(attack).__name__
+    assert name.startswith(module.partition(".")[2])  # a variant stands beside what it varies
     for said in (attack.title, attack.threat_model, attack.null_result, type(attack).__doc__):
         assert said is not None
         assert len(said.split()) > 3

@@ -106,7 +106,7 @@ def test_a_classifier_without_probabilities_tells_labels() -> None:
     model = RidgeClassifier().fit(PEOPLE[INPUTS], LABELS)
     target = local(model, INPUTS, LABELS)
     told = target.ask(ROWS)
-    assert target.reveals == Reveals.LABEL | Reveals.ANY_ROW
+    assert target.reveals == Reveals.LABEL | Reveals.GRADIENT | Reveals.ANY_ROW
     assert told.scores is None
     assert told.label is not None
     assert (model.classes_[told.label] == model.predict(PEOPLE[INPUTS])).all()

@@ -21,7 +21,7 @@ from reticent.errors import ModelError
 from reticent.target import Differentiable, Reveals
 from reticent.targets.contracted import abstain
 from reticent.targets.local import local
-from reticent.targets.network import Linear, Network, softmax
+from reticent.targets.network import Layer, Linear, Network, softmax
 from reticent.targets.wrap import Metered, Remembered
 
 X, Y = load_digits(return_X_y=True)
@@ -81,7 +81,9 @@ def test_a_gradient_is_what_differences_say(model: Any, two: bool) -> None:
 def test_a_regressor_has_one_logit_its_value(model: Any) -> None:
     target = local(fitted(model, Y * 1.5), NAMES, Y * 1.5)
     logits, gradient = target.backward(X[:5], np.ones_like)
-    assert np.allclose(logits[:, 0], target.ask(ROWS).value)
+    told = target.ask(ROWS).value
+    assert told is not None
+    assert np.allclose(logits[:, 0], told)
     assert gradient.shape == (5, 64)
 
 
@@ -138,3 +140,14 @@ def test_layers_that_do_not_fit_are_no_network() -> None:
         is None
     )
     assert Network.of(["relu"]) is None
+
+
+def test_one_number_stands_for_all_columns() -> None:
+    halved = Linear(np.array([0.5]), np.array([1.0]))
+    wide = Linear(np.ones((3, 2)), np.zeros(2))
+    chains: list[list[Layer]] = [[halved, wide, "tanh"], [wide, halved, "tanh"]]
+    for layers in chains:
+        network = Network.of(layers)
+        assert network is not None
+        assert network.width == 3
+        assert network.forward(np.ones((4, 3))).shape == (4, 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -17,13 +18,15 @@ from reticent.audit.options import Options
 from reticent.audit.run import conclude_all, examine
 from reticent.audit.selftest import self_test
 from reticent.cli.audit import OUT, OUTPUTS, tell_evidence
+from reticent.cli.digits import rebuilt
 from reticent.cli.live import lacking, staged
 from reticent.cli.sample import live_project, write_project
-from reticent.cli.shown import common, progress, writable
+from reticent.cli.shown import common, console, progress, writable
 from reticent.contract import Contract
 from reticent.dataset import Dataset
 from reticent.errors import ConfigError, MissingExtraError
 from reticent.evidence import Evidence, load, write
+from reticent.exhibit import Exhibit
 from reticent.randomness import subseed
 from reticent.report.render import html
 from reticent.schema import Domain
@@ -64,6 +67,7 @@ def command(out: Path, seed: int, stay: bool, as_json: bool, quiet: bool) -> int
     The survey and the forest are left in DIR/project, to be served and audited.
     Five configurations, each attacked anew by an attacker who knows it. Then the forest is served
     and attacked over HTTP, until the end and past the alarm; --json and --quiet leave that out.
+    A second model, which reads digits, is made to show what it was trained on.
     Exit status 0 when it completes, whatever it finds.
     """
     alone = quiet or as_json
@@ -74,27 +78,33 @@ def command(out: Path, seed: int, stay: bool, as_json: bool, quiet: bool) -> int
     if not alone:
         click.echo(ABOUT)
     subjects: dict[str, Subject] = {}
+    exhibits: list[Exhibit] = []
     with progress(quiet) as tell:
         parts = survey(seed)
         evidence = demonstrate(parts, Options(seed=seed, progress=tell), subjects)
-    tell_evidence(evidence, out, as_json, quiet)
+        tell(0, 1, "rebuilding digits")
+        digits = rebuilt(Options(seed=seed, exhibit=exhibits.append))
+    tell_evidence(evidence, out, as_json, quiet, exhibits)
     case = case_of(parts, seed)
     left = write_project(parts, case.model, LABEL, SENSITIVE, out / "project")
     if not alone:
-        show_live(left, case, subjects[SENSITIVE], out, seed, stay)
+        click.echo(click.wrap_text(f"\n{digits}", console().width))
+        show_live(left, case, subjects[SENSITIVE], out, seed, stay, exhibits)
         serve = 'pip install "reticent[serve]"' if left is None else f"reticent serve {left}"
         click.echo(NEXT.format(serve=serve), nl=False)
     return 0
 
 
 def show_live(
-    project: Path | None, case: Case, subject: Subject, out: Path, seed: int, stay: bool
-) -> None:
+    project: Path | None, case: Case, subject: Subject, out: Path, seed: int, stay: bool,
+    exhibits: Sequence[Exhibit],
+) -> None:  # fmt: skip
     """Serve the forest, attack it over HTTP, and tell when that was noticed, also in the report.
 
     Parameters
     ----------
     project : whose forest it is; None: it could not be written. stay : until Ctrl-C.
+    exhibits : what the report shows besides.
     """
     missing = "skops" if project is None else lacking()
     if project is None or missing:
@@ -111,7 +121,7 @@ def show_live(
             caught = stage.attacked()
         click.echo(f"\n{caught.text()}")
         evidence, report = (out / name for name in OUTPUTS)
-        write(report, html(load(evidence), caught).encode())
+        write(report, html(load(evidence), caught, exhibits).encode())
         if stay:
             click.echo("\nThe gateway and its console are up until Ctrl-C.")
             with suppress(KeyboardInterrupt):

@@ -65,9 +65,9 @@ def right(judge: Evaluator, pictures: Floats) -> int:
     return int((judge.rank(pictures, WHO) == 0).sum())
 
 
-# By chance 1 of 12 is right. Six or more are right by chance in fewer than one in a million runs
-# of 12 independent guesses at 1/12 (binomial, .0003) cubed over attacks and views below; nine in
-# fewer than one in a million alone.
+# By chance 1 of 12 is right: 9 or more in fewer than one in a million runs of 12 guesses (binomial,
+# 3e-8), 6 or more in 2 of 10,000. A planted person is found by the first; its twin stays below the
+# second, which has no need to be rarer: everything here follows from fixed seeds.
 MANY, FEW = 9, 5
 
 
@@ -168,8 +168,8 @@ def refusing(target: Target, passes: Callable[[Floats], NDArray[np.bool_]]) -> S
     def answer(rows: Any) -> Answer:
         return refused(target.ask(rows), passes(rows.matrix(NAMES)))
 
-    return Step(target.columns, target.classes, target.reveals | Reveals.ABSTAIN & ~Reveals.GRADIENT,
-                target.ignores, answer)  # fmt: skip
+    reveals = (target.reveals | Reveals.ABSTAIN) & ~Reveals.GRADIENT
+    return Step(target.columns, target.classes, reveals, target.ignores, answer)
 
 
 @pytest.mark.parametrize(
@@ -249,7 +249,8 @@ def test_roughness_is_the_gradient_of_squared_steps(shape: tuple[int, ...]) -> N
     def steps(x: Floats) -> Floats:
         pictures = x.reshape(len(x), *shape)
         found = (np.diff(pictures, axis=1) ** 2).reshape(len(x), -1).sum(axis=1)
-        return 0.5 * (found + (np.diff(pictures, axis=2) ** 2).reshape(len(x), -1).sum(axis=1))
+        found += (np.diff(pictures, axis=2) ** 2).reshape(len(x), -1).sum(axis=1)
+        return np.asarray(0.5 * found)
 
     slope = (steps(x + 1e-6 * way) - steps(x - 1e-6 * way)) / 2e-6
     assert np.allclose(slope, (roughness(x, shape) * way).sum(axis=1), atol=1e-6)

@@ -137,6 +137,29 @@ def test_a_record_on_one_side_only_gets_the_other_by_the_mean_gap() -> None:
     assert outs == pytest.approx([0.5, 0.3, 0.4])
 
 
+def test_many_people_are_also_weighed_by_their_records() -> None:
+    """Only half of the people are memorized, and their records say which."""
+
+    def area_of(seed: int) -> float:
+        rng, n = np.random.default_rng([seed, 29]), 2_500
+        kind, easy, member = rng.integers(2, size=n), rng.uniform(0.2, 0.5, n), rng.random(n) < 0.5
+
+        def says(inside: np.ndarray, lift: float = 0.2) -> Says:
+            return Says(easy + lift * inside * kind + rng.normal(0, 0.1, n))
+
+        rows = Dataset({"at": np.arange(n), "y": np.ones(n, dtype=np.intp), "kind": kind})
+        held = [Reference(says(one), one) for one in halves(n, 4, seed)]
+        blind = Candidates(rows.without("kind"), "y", held, rows)
+        seeing = Candidates(rows, "y", held, rows)
+        target, none = says(member), says(member, lift=0.0)
+        assert abs(area(Rmia().score(none, seeing, RNG), member) - 0.5) < 0.058, "5 x .0115"
+        return area(Rmia().score(target, seeing, RNG), member) - area(
+            Rmia().score(target, blind, RNG), member
+        )
+
+    assert area_of(0) > 0.005
+
+
 def test_a_partner_never_stands_beside_the_one_it_gives_away() -> None:
     assert others_than(2, 6).tolist() == [0, 1, 4, 5]
 

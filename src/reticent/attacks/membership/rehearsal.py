@@ -17,6 +17,9 @@ from reticent.attacks.membership.candidates import Floats, Inside, means
 ROWS = 2_000  # people on whom a setting is chosen
 REHEARSED = 4  # references that stand in for the target when one is
 LEARNED = 8  # references that stand in for it when signals are weighed
+MANY = 8_000  # rehearsed answers from which trees learn, too
+NARROW = 64  # columns of records that they are given
+PLAIN = 8  # features of a signal that are no products
 PAIRS = 2  # pairs of references, without which nothing can be rehearsed
 FLOOR = 0.02  # keeps log-odds and ratios of answers of exactly 0 or 1 finite
 
@@ -54,33 +57,58 @@ def rehearsed(score: Score, signals: Floats, inside: Inside) -> float:
     return float(np.mean(areas))
 
 
-def weighed(own: Floats, references: Floats, inside: Inside) -> Floats:
-    """Weigh several signals at once by logistic regression on the references: log-odds (n,).
+def weighed(
+    own: Floats, references: Floats, inside: Inside, records: Floats | None = None
+) -> Floats:
+    """Weigh several signals at once by what is learned on the references: log-odds (n,).
 
     A reference is rehearsed without its pair, so the target is judged without each pair in turn,
-    and the log-odds are averaged: what was learned is used as it was learned.
+    and the log-odds are averaged: what was learned is used as it was learned. The learner is a
+    logistic regression; on many people half of its word goes to boosted trees, which also see the
+    records and so learn of whom such models are unsure.
 
     Parameters
     ----------
     own : (s, n) signals of the target, each between 0 and 1. references : (k, s, n).
     inside : (k, n) with k at least 4, in pairs that share nobody.
+    records : (n, d) the people's records as numbers, NaN where missing.
     """
+    k = len(references)
+    pairs = [others_than(place, k) for place in range(k)]
+    rehearsed = range(min(k, LEARNED))
+    known = [features(references[p], references[pairs[p]], inside[pairs[p]]) for p in rehearsed]
+    asked = [features(own, references[rest], inside[rest]) for rest in pairs[::2]]
+    truth = inside[: len(known)].ravel()
+    found = [_regression(known, truth, asked)]
+    if len(truth) >= MANY and records is not None and records.shape[1] <= NARROW:
+        found.append(_boosted(known, truth, asked, records))
+    return np.asarray(np.mean(found, axis=0))
+
+
+def _regression(known: list[Floats], truth: NDArray[np.bool_], asked: list[Floats]) -> Floats:
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    known, truth = [], []
-    for place in range(min(len(references), LEARNED)):
-        rest = others_than(place, len(references))
-        known.append(features(references[place], references[rest], inside[rest]))
-        truth.append(inside[place])
     learner = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1_000))
-    learner.fit(np.concatenate(known), np.concatenate(truth))
-    found = []
-    for place in range(0, len(references), 2):
-        rest = others_than(place, len(references))
-        found.append(learner.decision_function(features(own, references[rest], inside[rest])))
-    return np.asarray(np.mean(found, axis=0))
+    learner.fit(np.concatenate(known), truth)
+    return np.asarray(np.mean([learner.decision_function(one) for one in asked], axis=0))
+
+
+def _boosted(
+    known: list[Floats], truth: NDArray[np.bool_], asked: list[Floats], records: Floats
+) -> Floats:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    def beside(one: Floats) -> Floats:
+        return np.column_stack([one[:, :PLAIN], records])
+
+    learner = HistGradientBoostingClassifier(
+        max_iter=150, learning_rate=0.06, max_leaf_nodes=15, min_samples_leaf=50,
+        early_stopping=False, random_state=0,
+    )  # fmt: skip
+    learner.fit(np.concatenate([beside(one) for one in known]), truth)
+    return np.asarray(np.mean([learner.decision_function(beside(one)) for one in asked], axis=0))
 
 
 def features(own: Floats, references: Floats, inside: Inside) -> Floats:

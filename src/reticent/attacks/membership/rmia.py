@@ -16,6 +16,7 @@ from reticent.attacks.membership.candidates import (
     means,
 )
 from reticent.attacks.membership.rehearsal import PAIRS, Score, chosen, weighed
+from reticent.encoding import fit_encoding
 from reticent.target import Reveals, Target
 
 TINY = 1e-6
@@ -45,8 +46,8 @@ class Rmia:
 
     Attributes
     ----------
-    weigh : whether to weigh the paper's ratio with its parts by logistic regression, learned on
-        the references themselves (ours); False is the paper's score alone.
+    weigh : whether to weigh the paper's ratio with its parts, as learned on the references
+        themselves (ours); False is the paper's score alone.
     """
 
     weigh: bool = True
@@ -74,7 +75,8 @@ class Rmia:
         own, references = confidences(target, people)
         inside = insides(people)
         if self.weigh and len(references) >= 2 * PAIRS:
-            return weighed(own[None], references[:, None], inside)
+            encode = fit_encoding(people.rows, people.rows.names)
+            return weighed(own[None], references[:, None], inside, encode.codes(people.rows))
         return ratio(own, *means(references, inside))
 
 
