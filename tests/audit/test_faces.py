@@ -16,7 +16,7 @@ from sklearn.linear_model import LinearRegression
 
 import reticent
 from pictures import NAMES, PEOPLE, SHAPE, Album, album, faces, frame, learned
-from reticent.audit.evaluator import nearest, trained
+from reticent.audit.evaluator import Evaluator, nearest, trained
 from reticent.audit.options import Options
 from reticent.audit.run import audit
 from reticent.errors import ConfigError, DataError
@@ -123,6 +123,12 @@ def test_without_public_pictures_half_of_the_people_are_the_attackers(book: Albu
     assert any("fewer than 2 pictures among the others" in note for note in evidence.notes)
 
 
+def test_too_few_people_cannot_be_halved() -> None:
+    few = Album(faces(3, 9, 1), faces(3, 9, 2), faces(15, 4, 3, who=9))
+    with pytest.raises(DataError, match="none are given, and others show 3 people"):
+        found(case(few, auxiliary=None))
+
+
 def test_public_pictures_need_no_names(book: Album) -> None:
     nameless = frame(*book.public).assign(y=np.nan)
     assert found(case(book, auxiliary=nameless))["label_batch"].verdict == "leaks"
@@ -222,6 +228,18 @@ def test_a_picture_of_nobody_is_nobody(book: Album) -> None:
     judge = trained(*book.others, SHAPE)
     ranks = judge.rank(np.full((PEOPLE, 64), 0.5), np.arange(PEOPLE))
     assert (ranks == 0).sum() <= 1
+
+
+class Undecided:
+    """A model of the evaluator's that looks like everybody to itself."""
+
+    def decision_function(self, x: Any) -> Any:
+        return np.zeros((len(x), PEOPLE))
+
+
+def test_a_tie_is_no_identification() -> None:
+    judge = Evaluator(np.zeros(64), np.eye(64), Undecided())
+    assert (judge.rank(np.ones((PEOPLE, 64)), np.arange(PEOPLE)) == PEOPLE - 1).all()
 
 
 def test_two_people_can_be_told_apart() -> None:

@@ -108,6 +108,13 @@ def test_a_gemm_as_torch_writes_it(tmp_path: Path) -> None:
     assert follows(found)
 
 
+def test_a_gemm_as_it_stands(tmp_path: Path) -> None:
+    nodes = [NODE("Gemm", ["x", "w", "b"], ["z"]), NODE("Softmax", ["z"], ["y"], axis=1)]
+    found = load_onnx(graph(nodes, tmp_path / "m.onnx", w=W.T, b=B), NAMES, np.arange(3))
+    assert Reveals.GRADIENT in found.reveals
+    assert follows(found)
+
+
 @pytest.mark.parametrize("nodes", [
     [NODE("Gemm", ["x", "w", "b"], ["z"], transB=1), NODE("Softmax", ["z"], ["y"], axis=0)],
     [NODE("Gemm", ["x", "w", "b"], ["z"], transB=1), NODE("Sin", ["z"], ["q"]),

@@ -31,7 +31,7 @@ def softmax(x: Floats) -> Floats:
 # What a curve makes of its input, and its slope times a gradient, from that output.
 CURVES: dict[str, tuple[Callable[[Floats], Floats], Callable[[Floats, Floats], Floats]]] = {
     "relu": (lambda x: np.maximum(x, 0), lambda y, g: g * (y > 0)),
-    "sigmoid": (_sigmoid, lambda y, g: g * y),
+    "sigmoid": (_sigmoid, lambda y, g: g * y * (1 - y)),
     "tanh": (np.tanh, lambda y, g: g * (1 - y * y)),
     "softmax": (softmax, lambda y, g: y * (g - (g * y).sum(axis=1, keepdims=True))),
 }

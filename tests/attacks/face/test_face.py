@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 
 from pictures import NAMES, PEOPLE, SHAPE, Album, album, learned
 from reticent.attacks import ATTACKS, family, named
-from reticent.attacks.faces import Held, log_scores, means_by_label, roughness, shifted
+from reticent.attacks.face.latent_evolution import _begin
+from reticent.attacks.faces import (
+    Held,
+    log_score_of,
+    log_scores,
+    means_by_label,
+    roughness,
+    shifted,
+    shown,
+)
 from reticent.attacks.latent import Given, latent
 from reticent.audit.evaluator import Evaluator, trained
 from reticent.contract import Contract
@@ -126,6 +135,15 @@ def test_scores_cut_short_are_enough(
 @pytest.mark.parametrize("name", ["label_batch", "label_sphere"])
 def test_labels_are_enough(name: str, target: Local, held: Held, judge: Evaluator) -> None:
     assert right(judge, drawn(name, cut(target, LABEL), held)) >= MANY
+
+
+def test_evolution_goes_beyond_its_first_look(target: Local, held: Held) -> None:
+    rng = generator(1, "latent_evolution")
+    first = held.decoded(_begin(target, held, rng, PEOPLE))
+    last = drawn("latent_evolution", target, held)
+    sure = [np.exp(log_score_of(shown(target, held, x), WHO, PEOPLE)) for x in (first, last)]
+    assert sure[0].min() < 0.7
+    assert sure[1].min() > 0.9
 
 
 def test_rounding_stops_the_descent_by_differences(
