@@ -13,7 +13,7 @@ demo: $(VENV)/.demo  ## the whole loop on a real survey, about a minute
 	$(BIN)/reticent demo
 
 test: $(VENV)/.dev  ## the fast tests
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
 slow: $(VENV)/.dev  ## the tests that take minutes
 	$(BIN)/pytest -m slow

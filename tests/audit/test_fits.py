@@ -108,6 +108,11 @@ def test_code_without_a_version_is_known_in_this_process_only(tmp_path: Path) ->
     assert not list(tmp_path.iterdir())
 
 
+def test_its_key_is_never_shown(tmp_path: Path) -> None:
+    assert repr(Fits()) == "Fits()"
+    assert repr(Fits(tmp_path, KEY)) == f"Fits({str(tmp_path)!r})"
+
+
 def test_memory_holds_so_many_and_the_oldest_goes() -> None:
     fits = Fits()
     for place in range(KEPT + 1):
@@ -134,20 +139,26 @@ def test_a_fit_outlives_the_process_that_made_it(
     assert np.array_equal(first.predict_proba(frame), again.predict_proba(frame))
 
 
+OPENED: list[int] = []
+
+
+def spring() -> str:
+    OPENED.append(1)
+    return "sprung"
+
+
 class Trap:
     """Runs when it is opened."""
 
-    opened: list[int] = []  # noqa: RUF012 (a trap's own count)
-
     def __reduce__(self) -> tuple[Any, ...]:
-        return Trap.opened.append, (1,)
+        return spring, ()
 
 
 @pytest.mark.parametrize("wrong", ["other key", "no mac", "another name", "cut"])
 def test_what_others_could_write_is_never_opened(
     tmp_path: Path, wrong: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Trap.opened.clear()
+    OPENED.clear()
     name = named_by(trainer(), ROWS, 0)
     assert isinstance(name, str)
     path = tmp_path / f"{name}.fit"
@@ -164,9 +175,9 @@ def test_what_others_could_write_is_never_opened(
         path.write_bytes(path.read_bytes()[:-1])
     counted = Counted(monkeypatch)
     model = fit_all(trainer(), [(ROWS, 0)], fits=Fits(tmp_path, KEY))[0]
-    assert isinstance(model, DecisionTreeClassifier)
     assert counted.begun == 1
-    assert not Trap.opened
+    assert isinstance(model, DecisionTreeClassifier)
+    assert not OPENED
     assert Fits(tmp_path, KEY).get(name) is not None, "ours takes its place"
 
 

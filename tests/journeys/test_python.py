@@ -134,7 +134,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "columns without names": ({"others": people(2).T.T.set_axis(range(5), axis=1)}, "Name them"),
     "the same table twice": ({"others": (same := people(2)), "auxiliary": same}, "same table"),
     "the label hidden": ({"sensitive": "y"}, "it is the label"),
-    "nothing hidden": ({"sensitive": []}, "Name at least one"),
+    "nothing hidden": ({"sensitive": []}, "ask for attacks without one"),
     "two roles": ({"identifiers": ["s", "name"]}, "column 's': it has two roles"),
     "an unknown column": ({"sensitive": "sx"}, "did you mean 's'"),
     "an unknown known": ({"known": "agee"}, "did you mean 'age'"),

@@ -49,6 +49,9 @@ class Fits:
         self._kept: OrderedDict[Hashable, Any] = OrderedDict()
         self._folder, self._key = folder if key else None, key or b""
 
+    def __repr__(self) -> str:
+        return "Fits()" if self._folder is None else f"Fits({str(self._folder)!r})"
+
     def get(self, name: Hashable) -> Any | None:
         """The model of that name, or None."""
         if name in self._kept:

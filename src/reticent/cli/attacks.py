@@ -17,7 +17,15 @@ NEEDS = {  # beside what the target reveals
 }
 
 
-ORDER = ("attribute", "membership", "face", "record", "embedding", "linkage")
+ASKED = "Run where they are asked for: reticent audit reticent.toml --attacks"
+RUNS = {  # when an audit runs a family, in the order in which they are told
+    "attribute": "Run by default where [columns] names a sensitive column.",
+    "membership": f"{ASKED} membership.",
+    "face": "Run by default where [data].members holds pictures (.npz).",
+    "record": f"{ASKED} record.",
+    "embedding": f"Run by default where the model exposes vectors; else {ASKED[10:]} embedding.",
+    "linkage": "Run by default where [data].released names a table.",
+}
 
 
 @click.group()
@@ -44,7 +52,7 @@ def list_all(as_json: bool) -> None:
                 about = described(name)
                 table.add_row(name, about["title"], about["cost"])
         console().print(table)
-        click.echo()
+        click.echo(click.wrap_text(f"\n{RUNS[one]}\n", console().width))
 
 
 @command.command()
@@ -69,7 +77,7 @@ def show(name: str, as_json: bool) -> None:
 
 def ordered() -> list[str]:
     """The families, those first that are told first."""
-    return sorted(families(), key=ORDER.index)
+    return sorted(families(), key=list(RUNS).index)
 
 
 def described(name: str) -> dict[str, str]:
