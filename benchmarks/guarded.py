@@ -29,7 +29,7 @@ from reticent.stores.opened import open_store
 
 COLUMNS = [f"x{place}" for place in range(30)]
 PEOPLE = 2_000
-BODIES = 256  # different rows that callers send, the same to every server
+BODIES = 2_000  # different rows that callers send, the same to every server
 PATH = "/v2/models/forest/infer"
 START = 60.0  # seconds that a server may take to listen
 PROJECT = """

@@ -52,6 +52,7 @@ FAMILIES = {  # beside attacks on hidden columns: what measures them, in the ord
     "embedding": "embeddings",
     "linkage": "linkages",
 }
+LEADING = ("rmia", "latent_gradient", "latent_evolution", "label_sphere")  # fixed beforehand
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +149,14 @@ def _of_family(
         replace(one, finding=msgspec.structs.replace(one.finding, family=name))
         for one in found.contrasts
     ]
-    # What could not be run in a view is told after what could.
-    contrasts.sort(key=lambda one: (order.index(one.finding.configuration), one.advantage is None))
+    contrasts.sort(key=lambda one: (order.index(one.finding.configuration), *_place(one)))
     return replace(found, contrasts=contrasts)
+
+
+def _place(one: Contrast) -> tuple[bool, int]:
+    """Where a finding stands in its view: what could not be run last, the expected best first."""
+    name = one.finding.attack
+    return one.advantage is None, LEADING.index(name) if name in LEADING else len(LEADING)
 
 
 def called(case: Prepared, views: Sequence[View], options: Options) -> dict[str, list[str]]:

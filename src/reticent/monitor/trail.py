@@ -168,6 +168,8 @@ class Trail:
         sight.near_by_chance = usual.near_by_chance * size / WINDOW
         if tokens:
             self._recall(point, tokens, sight, gaps)
+            if sight.repeat:
+                return sight  # which nobody looks at
         if size:
             slack = None if measure.slack is None else measure.slack[:size]
             gap = apart(self._points[:size], point, slack, measure.ones[:size])
