@@ -295,8 +295,8 @@ def _exhibit(view: View, made: dict[str, Floats], gallery: Gallery) -> Exhibit:
     return Exhibit(
         f"What {view.name} shows of {min(len(who), SHOWN)} classes ({best})",
         "Each reconstruction, made without any picture of the class, between the nearest picture "
-        "of that class in training and the nearest fresh picture of anybody. An evaluator that never "
-        "saw the model says whom it shows.",
+        "of that class in training and the nearest fresh picture of anybody. An evaluator that "
+        "never saw the model says whom it shows.",
         ("class", "in training", "reconstruction", "nearest fresh", "identified as"),
         tuple(rows),
     )

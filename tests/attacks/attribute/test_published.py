@@ -20,7 +20,8 @@ from reticent.target import Target, Transparent
 
 
 def guess(name: str, target: Target, held: Known) -> Guess:
-    return named(name).guess(target, held, np.random.default_rng(0))
+    found: Guess = named(name).guess(target, held, np.random.default_rng(0))
+    return found
 
 
 def scores_by_hand(target: Target, held: Known, person: int, value: int) -> list[float]:
