@@ -107,8 +107,9 @@ def examine(
     tracked = Steps(options, case, contracts, wanted)
     subjects = {} if subjects is None else subjects
     contrasts: list[Contrast] = []
-    not_run: tuple[NotRun, ...] = () if live is None else (UNTRAINED,)
+    not_run: tuple[NotRun, ...] = ()
     if options.names and case.schema.sensitive:
+        not_run = () if live is None else (UNTRAINED,)
         views = _imputed(case, views, subjects, options, tracked)
         for view in views:
             for column in case.schema.sensitive:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reticent.evidence import Configuration, Evidence
-from reticent.finding import Finding, Rate, Verdict
+from reticent.finding import Finding, Rate, Score, Verdict
 from reticent.report import words
 from reticent.report.exposure import Exposure, by_configuration, exposures
 
@@ -122,19 +122,28 @@ def _named(configuration: Configuration, hidden: str) -> Text:
 
 def _areas(finding: Finding, wide: bool) -> list[Text]:
     """Members, the same without the model, people never seen: side by side or stacked."""
-    others = finding.others
-    rates = (finding.members.auc, finding.baseline_members.auc, others.auc if others else None)
-    if wide:
-        return [Text(_short(rate)) for rate in rates]
-    return [Text("\n".join(_short(rate) for rate in rates))]
+    told = [_told(one) for one in (finding.members, finding.baseline_members, finding.others)]
+    return [Text(one) for one in told] if wide else [Text("\n".join(told))]
+
+
+def _told(score: Score | None) -> str:
+    """AUC, or the share of right tries where nobody is ranked."""
+    if score is None:
+        return _short(None)
+    if score.auc.value is None and score.accuracy.value is not None:
+        return f"{100 * score.accuracy.value:.0f} %"
+    return _short(score.auc)
 
 
 def _legend(evidence: Evidence, wide: bool) -> list[Text]:
     risk = evidence.risk
     where = "from left" if wide else "from above"
+    shares = any("%" in _told(one.members) for one in evidence.findings)
+    measure = "AUC (in percent: right tries)" if shares else "AUC"
     lines = [
         "",
-        f"AUC, {where}: people it was trained on; the same without the model; people never seen.",
+        f"{measure}, {where}: people it was trained on; the same without the model; people never "
+        "seen.",
         f"Limits: advantage {risk.max_advantage:g}, memorization {risk.max_memorization:g}, "
         f"utility lost {risk.max_utility_loss:g}; each upper end must keep them.",
         *(f"Not run: {one.attack}: {one.reason}" for one in evidence.not_run),
