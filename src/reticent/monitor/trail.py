@@ -18,6 +18,7 @@ from reticent.monitor.points import FAR, FEW, SAME, TINY, Points, apart, edited
 from reticent.monitor.reference import SEVERAL, WINDOW, Reference
 
 RECORDS = 512  # remembered by their tokens
+TOKEN = 8  # bytes
 EXPLORED = 32  # people about whom several sensitive values were tried
 DENSE = 0.6  # of the numbers change at once: a person corrects one, or a few
 SMALL = 0.5  # standard deviations: a step of finite differences at most
@@ -140,7 +141,7 @@ class Trail:
         self._points = np.empty((max(16, min(WINDOW, KEPT // (4 * d))), d), dtype=np.float32)
         self._confidence = np.zeros(len(self._points), dtype=np.float32)
         self._size = self._next = 0
-        self._records = np.zeros(RECORDS, dtype=np.uint64)
+        self._records = bytearray(TOKEN * RECORDS)
         self._values = np.zeros((2, RECORDS), dtype=np.uint32)  # halves: a few of one record
         self._levels = np.zeros(RECORDS, dtype=np.uint8)
         self._known = self._oldest = 0
@@ -244,13 +245,17 @@ class Trail:
 
     def _recalled(self, record: int, value: int) -> int:
         """Count the values tried of a record, this one included; 0 where it was tried before."""
-        found, value = self._records == record, value & 0xFFFFFFFF
-        place = int(found.argmax())
-        if not found[place]:
+        token, value = record.to_bytes(TOKEN, "little"), value & 0xFFFFFFFF
+        start = self._records.find(token)
+        while start % TOKEN and start > 0:  # between two others
+            start = self._records.find(token, start + 1)
+        place = start // TOKEN
+        if start < 0:
             place = self._oldest
             self._oldest = (place + 1) % RECORDS
             self._known = min(self._known + 1, RECORDS)
-            self._records[place], self._values[0, place], self._levels[place] = record, value, 1
+            self._records[place * TOKEN : (place + 1) * TOKEN] = token
+            self._values[0, place], self._levels[place] = value, 1
             return 1
         level = int(self._levels[place])
         if value in self._values[:level, place]:

@@ -26,6 +26,7 @@ from reticent.target import Answer
 ACTIVE = 4_096  # callers with a trail; of the longest silent one only what is saved stays
 IDLE = REST  # seconds of silence after which a trail is dropped, too
 CROWDED = 10_000  # callers whose last gain waits to be saved
+FEW = 16  # classes
 TWICE = 2.0  # the evidence of a session, or of a limit, that the next alert needs
 NOTHING = Sight()
 Over = tuple[str, bytes, dict[str, float]]  # a session that is over: role, principal, peaks
@@ -274,7 +275,10 @@ def _told(answer: Answer | None, n: int) -> tuple[Sequence[float], Sequence[bool
         return [0.0] * n, [False] * n
     confident: Sequence[float] = [0.0] * n
     if answer.scores is not None:
-        best = [row.item(row.argmax()) for row in answer.scores]
+        if answer.scores.shape[1] <= FEW:  # quicker than to ask numpy for each row
+            best = [max(row) for row in answer.scores.tolist()]
+        else:
+            best = [row.item(row.argmax()) for row in answer.scores]
         confident = [0.0 if isnan(one) else one for one in best]
     refused: Sequence[bool] = [False] * n
     if answer.answered is not None:
