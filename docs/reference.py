@@ -69,7 +69,7 @@ def commands() -> Iterator[tuple[str, click.Command]]:
         name, command = waiting.pop(0)
         yield name, command
         if isinstance(command, click.Group):
-            context = click.Context(command)
+            context = click.Context(command, help_option_names=["-h", "--help"])
             inner = [(f"{name} {sub}", command.get_command(context, sub))
                      for sub in command.list_commands(context)]  # fmt: skip
             waiting[:0] = [(sub, one) for sub, one in inner if one is not None]

@@ -41,7 +41,7 @@ def lines(path: Path) -> Iterator[list[str]]:
 def parsed(words: list[str]) -> click.Command:
     """The command that a line calls; its options must exist."""
     command: click.Command = cli.group
-    context = click.Context(command)
+    context = click.Context(command, help_option_names=["-h", "--help"])
     while isinstance(command, click.Group):
         name = words.pop(0)
         found = command.get_command(context, name)

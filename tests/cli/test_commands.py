@@ -211,7 +211,7 @@ def test_headers(tmp_path: Path, head: str, passes: bool) -> None:
 
 
 def test_every_command_has_its_file() -> None:
-    context = click.Context(group)
+    context = click.Context(group, help_option_names=["-h", "--help"])
     for name in group.list_commands(context):
         assert isinstance(group.get_command(context, name), click.Command)
     assert group.get_command(context, "nothing") is None

@@ -131,7 +131,7 @@ def test_every_public_name_is_in_the_reference() -> None:
 def commands(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
     yield name, command
     if isinstance(command, click.Group):
-        context = click.Context(command)
+        context = click.Context(command, help_option_names=["-h", "--help"])
         for inner in command.list_commands(context):
             found = command.get_command(context, inner)
             assert found is not None
