@@ -14,6 +14,7 @@ def test_digits_are_shown_beside_the_truth() -> None:
     said = rebuilt(Options(seed=1, exhibit=shown.append))
     assert "recognized in what an attacker rebuilds from the model's weights" in said
     assert len(shown) == 2
+    assert all("digits" in one.title for one in shown)
     for row in shown[0].rows:
         pictures = [cell for cell in row if isinstance(cell, Picture)]
         assert [one.pixels.shape for one in pictures] == [(8, 8)] * 3

@@ -136,5 +136,5 @@ def test_a_sweep_spread_over_replicas_by_people_is_one_sweep(
     for one in replicas:
         one.look()
         world("clinic").ask(one.watch, clinic(1, 9), at_once=True)
-        one.round()  # a replica learns what others gained when it saves a gain of its own
+        one.round()  # what others gained comes back with a gain of its own
         assert one.watch.memory(token("ann"), ROLE).contract > 1 / Monitor().alpha

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from reticent.audit.case import Case
@@ -9,6 +11,7 @@ from reticent.audit.options import BARE, Options
 from reticent.audit.run import audit
 from reticent.contract import Contract
 from reticent.dataset import Dataset
+from reticent.exhibit import Exhibit
 from reticent.randomness import subseed
 
 LABEL = "digit"
@@ -24,9 +27,13 @@ def rebuilt(options: Options) -> str:
     ----------
     options : whose seed is used, and whose exhibit is told.
     """
+
+    def shown(exhibit: Exhibit) -> None:
+        options.exhibit(replace(exhibit, title=f"A second model, of digits: {exhibit.title}"))
+
     found = audit(
         case_of(options.seed), VIEWS,
-        Options(attacks=[WHITE_BOX, LABELS], seed=options.seed, exhibit=options.exhibit),
+        Options(attacks=[WHITE_BOX, LABELS], seed=options.seed, exhibit=shown),
     ).findings  # fmt: skip
     told = {
         (one.configuration, one.attack): (one.members.accuracy, one.baseline_members.accuracy)
